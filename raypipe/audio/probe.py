@@ -1,0 +1,174 @@
+"""What a file is, before any of its sound is used.
+
+In comes a path, out goes a `SoundInfo`: libsndfile is asked first, then PyAV; bare samples
+are described by the user's layout. Headers are claims, and are checked where a lie would
+cost sound: absurd rates, impossible lengths, data chunks that promise more than there is.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+from dataclasses import replace
+from functools import lru_cache
+from pathlib import PurePath
+
+import soundfile as sf
+
+from raypipe.audio import chunks, rawpcm, read_av
+from raypipe.audio.read_soundfile import SequentialSoundFile, is_sequential, reason_of
+from raypipe.errors import UnreadableAudio, UnsupportedAudio
+from raypipe.types import RawLayout, SoundInfo
+
+_RAW_SUFFIXES = frozenset({".raw", ".pcm"})
+_SOUNDFILE_SUFFIXES = frozenset(
+    ".wav .wave .bwf .rf64 .w64 .aif .aiff .aifc .au .snd .caf .flac .ogg .oga .opus .mp1 .mp2"
+    " .mp3 .nist .sph .ircam .sf .pvf .paf .svx .8svx .iff .avr .sds .sd2 .voc .htk .xi .wve"
+    " .mpc2k".split()
+)
+_MOST_HZ = 1_536_000
+_MOST_CHANNELS = 64
+_LONGEST_S = 10_000 * 3600
+"""A claim beyond ten thousand hours is taken for a placeholder."""
+_WIDE = frozenset({"PCM_32", "ALAC_32", "DOUBLE"})
+
+
+@lru_cache(maxsize=1)
+def find_audio_suffixes() -> frozenset[str]:
+    """Extensions, lower case with their dot, that are taken as audio in a folder."""
+    return _SOUNDFILE_SUFFIXES | _RAW_SUFFIXES | read_av.SUFFIXES
+
+
+def probe(path: str, raw: RawLayout | None = None) -> SoundInfo:
+    """Open a file and say what it is.
+
+    Parameters
+    ----------
+    path : str
+        A local file.
+    raw : RawLayout or None
+        How to read ``.raw`` and ``.pcm`` files.
+
+    Raises
+    ------
+    UnreadableAudio
+        Where it is no regular file, is empty, or no decoder opens it.
+    UnsupportedAudio
+        Where its rate or channel count is absurd.
+    """
+    size = _size_of(path)
+    if PurePath(path).suffix.lower() in _RAW_SUFFIXES:
+        info = _probe_raw(path, raw, size)
+    else:
+        info = _probe_coded(path)
+    if not 0 < info.rate_hz <= _MOST_HZ:
+        raise UnsupportedAudio(
+            path, f"claims a rate of {info.rate_hz} Hz, wanted is 1 to {_MOST_HZ} Hz"
+        )
+    if not 0 < info.channels <= _MOST_CHANNELS:
+        raise UnsupportedAudio(
+            path, f"claims {info.channels} channels, wanted are 1 to {_MOST_CHANNELS}"
+        )
+    return info
+
+
+def _size_of(path: str) -> int:
+    """Bytes of a regular file; anything else could block for ever when opened."""
+    try:
+        found = os.stat(os.fsencode(path))  # noqa: PTH116
+    except (OSError, ValueError) as error:
+        raise UnreadableAudio(path, reason_of(error)) from error
+    if stat.S_ISDIR(found.st_mode):
+        raise UnreadableAudio(path, "is a folder, wanted is a file")
+    if not stat.S_ISREG(found.st_mode):
+        raise UnreadableAudio(path, "is a pipe, a socket or a device, wanted is a regular file")
+    return found.st_size
+
+
+def _probe_raw(path: str, raw: RawLayout | None, size: int) -> SoundInfo:
+    if raw is None:
+        raise UnreadableAudio(
+            path, "has no header, so --raw rate=...,channels=...,sample=... is needed"
+        )
+    subtype, endian = rawpcm.names_of(raw)
+    frames, rest = divmod(size, rawpcm.bytes_per_sample(subtype) * raw.channels)
+    left = f"the last {rest} bytes are no whole sample and were left out"
+    return SoundInfo(
+        rate_hz=raw.rate_hz,
+        channels=raw.channels,
+        frames=frames,
+        container="RAW",
+        subtype=subtype,
+        endian=endian,
+        decoder="raw",
+        wide=subtype in _WIDE,
+        notes=(left,) if rest else (),
+    )
+
+
+def _probe_coded(path: str) -> SoundInfo:
+    if _size_of(path) == 0:
+        raise UnreadableAudio(path, "is empty (0 bytes)")
+    try:
+        return _probe_soundfile(path)
+    except sf.LibsndfileError as refusal:
+        refused = reason_of(refusal)
+    try:
+        return read_av.probe_av(path)
+    except read_av.NoPyav:
+        if PurePath(path).suffix.lower() in read_av.SUFFIXES:
+            reason = "this format needs PyAV: pip install raypipe[av]"
+        else:
+            reason = f"{refused} (pip install raypipe[av] adds more decoders)"
+        raise UnreadableAudio(path, reason) from None
+    except UnreadableAudio as error:
+        raise UnreadableAudio(path, f"{refused}; {error.reason}") from error
+
+
+def _probe_soundfile(path: str) -> SoundInfo:
+    with SequentialSoundFile(os.fsencode(path)) as file:
+        info = SoundInfo(
+            rate_hz=file.samplerate,
+            channels=file.channels,
+            frames=file.frames,
+            container=file.format,
+            subtype=file.subtype,
+            endian=file.endian,
+            wide=file.subtype in _WIDE,
+        )
+        if 0 < info.channels <= _MOST_CHANNELS:
+            # Some files open but give nothing: then the other decoder has its turn.
+            file.read(1, always_2d=True)
+    if info.frames is not None and info.frames > _LONGEST_S * max(1, info.rate_hz):
+        info = replace(info, frames=None)
+    info = _check_promise(path, info)
+    return replace(info, sequential=is_sequential(info.container, info.subtype, info.frames))
+
+
+def _check_promise(path: str, info: SoundInfo) -> SoundInfo:
+    """Put the header's own count in place of the one that libsndfile has cut to the file."""
+    with open(os.fsencode(path), "rb") as file:
+        layout = chunks.walk(file)
+        named = chunks.aiff_frames(file, layout)
+    promise = chunks.promise(layout)
+    if promise is None or info.frames is None:
+        return info
+    if promise.streaming:
+        note = "the header gives no length; the sound was read to the end of the file"
+        return replace(info, notes=(note,)) if promise.held else info
+    if promise.promised > promise.held > 0:
+        return replace(info, frames=max(info.frames, _scaled(info, promise)))
+    if named is not None and 0 < info.frames - named <= 1 and info.subtype.endswith("8"):
+        return replace(info, frames=named)
+    return info
+
+
+def _scaled(info: SoundInfo, promise: chunks.Promise) -> int:
+    """Sample frames in the promised bytes."""
+    sizes = {"ULAW": 1, "ALAW": 1}
+    try:
+        width = sizes.get(info.subtype) or rawpcm.bytes_per_sample(info.subtype)
+    except KeyError:
+        return int((info.frames or 0) * promise.promised / promise.held)
+    return promise.promised // (width * info.channels)
+

@@ -1,0 +1,188 @@
+"""Decoding with PyAV (FFmpeg): what libsndfile cannot read.
+
+In come a path, out come ``(channels, samples)`` blocks of the first audio stream. PyAV is an
+optional package; it is imported only when a file needs it. FFmpeg gets an open file, never
+the name, so that no name can make it fetch anything else.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from raypipe.audio.read_soundfile import reason_of
+from raypipe.errors import UnreadableAudio, UnsupportedAudio
+from raypipe.types import Samples, SoundInfo, dtype_of
+
+if TYPE_CHECKING:
+    import av.audio.frame
+    import av.container
+
+SUFFIXES = frozenset(
+    ".m4a .m4b .mp4 .m4v .mov .aac .adts .ac3 .eac3 .dts .webm .mka .mkv .wma .asf .wmv .amr .ape"
+    " .mpc .mpp .tta .wv .spx .3gp .3g2 .avi .tak .dsf .dff .mlp .thd .ra .rm .mpg .mpeg .ts"
+    " .flv".split()
+)
+"""Extensions that are taken as audio because FFmpeg reads them."""
+_GUESSED_LENGTH = frozenset({"aac", "mp3", "ac3", "eac3", "dts", "amr", "flac", "asf"})
+"""Formats of FFmpeg whose length is a guess from the bit rate, or includes unheard sound."""
+_FULL_SCALE_BITS = {"u8": 7, "s16": 15, "s32": 31, "s64": 63}
+"""Bits below full scale of FFmpeg's integer sample formats."""
+_WIDE = frozenset({"s32", "s64", "dbl"})
+
+
+class NoPyav(Exception):
+    """PyAV is not installed."""
+
+
+def probe_av(path: str) -> SoundInfo:
+    """Describe a file by its first audio stream.
+
+    Raises
+    ------
+    NoPyav
+        Where PyAV is not installed.
+    UnreadableAudio
+        Where FFmpeg finds no audio that it can decode.
+    """
+    container = _open(path)
+    try:
+        stream = _audio_stream(path, container)
+        codec = stream.codec_context
+        sample_format = codec.format.name.removesuffix("p") if codec.format else ""
+        name = container.format.name.split(",")[0]
+        frames = None
+        if stream.duration is not None and stream.time_base and name not in _GUESSED_LENGTH:
+            frames = round(stream.duration * stream.time_base * codec.sample_rate)
+        return SoundInfo(
+            rate_hz=codec.sample_rate,
+            channels=codec.channels,
+            frames=frames,
+            container=name,
+            subtype=codec.name,
+            decoder="av",
+            sequential=True,
+            wide=sample_format in _WIDE,
+        )
+    finally:
+        container.close()
+
+
+class AvDecoder:
+    """One open file.
+
+    Raises
+    ------
+    UnreadableAudio
+        Where FFmpeg refuses the file.
+    """
+
+    def __init__(self, path: str, info: SoundInfo) -> None:
+        self._path = path
+        self._info = info
+        self._container = _open(path)
+        self._blocks = self._decode()
+        self._rest: Samples = np.zeros((info.channels, 0), dtype_of(info))
+
+    def read(self, frames: int) -> Samples:
+        """Next samples, at most so many; none at the end.
+
+        Raises
+        ------
+        UnreadableAudio
+            Where FFmpeg cannot go on.
+        UnsupportedAudio
+            Where rate or channels change in mid-file.
+        """
+        while self._rest.shape[1] == 0:
+            block = next(self._blocks, None)
+            if block is None:
+                return self._rest
+            self._rest = block
+        taken, self._rest = self._rest[:, :frames], self._rest[:, frames:]
+        return taken
+
+    def seek(self, start: int, frames: int | None) -> bool:
+        """Seeking in compressed streams is not exact: always False."""
+        return False
+
+    def close(self) -> None:
+        """Close the file; may be called twice."""
+        self._blocks.close()
+        self._container.close()
+
+    def _decode(self) -> Iterator[Samples]:
+        from av.error import FFmpegError
+
+        stream = _audio_stream(self._path, self._container)
+        expected = (self._info.rate_hz, self._info.channels)
+        done = 0
+        try:
+            for frame in self._container.decode(stream):
+                found = (frame.sample_rate, frame.layout.nb_channels)
+                if found != expected:
+                    raise UnsupportedAudio(
+                        self._path,
+                        f"changes from {expected[0]} Hz and {expected[1]} channels to "
+                        f"{found[0]} Hz and {found[1]} channels at sample {done}",
+                    )
+                done += frame.samples
+                yield _samples_of(frame, self._info)
+        except (FFmpegError, OSError) as error:
+            reason = f"decoding broke off at sample {done}: FFmpeg says: {_words(error)}"
+            raise UnreadableAudio(self._path, reason) from error
+
+
+def _open(path: str) -> av.container.InputContainer:
+    try:
+        import av
+        import av.logging
+        from av.error import FFmpegError
+    except ImportError as error:
+        raise NoPyav from error
+    av.logging.set_level(av.logging.PANIC)
+    try:
+        file = open(os.fsencode(path), "rb")  # noqa: PTH123, SIM115
+    except OSError as error:
+        raise UnreadableAudio(path, reason_of(error)) from error
+    try:
+        return av.open(file, "r", options={"protocol_whitelist": ""}, metadata_errors="replace")
+    except (FFmpegError, OSError, ValueError) as error:
+        file.close()
+        raise UnreadableAudio(path, f"FFmpeg says: {_words(error)}") from error
+
+
+def _audio_stream(path: str, container: av.container.InputContainer) -> Any:
+    if not container.streams.audio:
+        raise UnreadableAudio(path, "holds no audio stream")
+    stream = container.streams.audio[0]
+    codec = stream.codec_context
+    if codec is None:
+        raise UnreadableAudio(path, "FFmpeg knows no decoder for its audio stream")
+    stream.thread_type = "NONE"
+    return stream
+
+
+def _samples_of(frame: av.audio.frame.AudioFrame, info: SoundInfo) -> Samples:
+    """A frame as ``(channels, samples)`` floats, full scale at 1.0."""
+    values = frame.to_ndarray()
+    if not frame.format.is_planar:
+        values = values.reshape(-1, info.channels).T
+    dtype = dtype_of(info)
+    bits = _FULL_SCALE_BITS.get(frame.format.name.removesuffix("p"))
+    if bits is None:
+        return np.ascontiguousarray(values, dtype)
+    sound: Samples = np.ascontiguousarray(values).astype(dtype)
+    if bits == _FULL_SCALE_BITS["u8"]:
+        sound -= 128
+    sound *= dtype.type(2.0**-bits)  # type: ignore[operator]
+    return sound
+
+
+def _words(error: Exception) -> str:
+    """What an FFmpeg or system error says, in one clause."""
+    text = getattr(error, "strerror", None) or str(error) or type(error).__name__
+    return " ".join(text.split()).rstrip(".")

@@ -1,0 +1,62 @@
+"""Options that several commands share, and how they become `RunSettings`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import click
+
+from raypipe.settings import CLIP_RULES, EXECUTORS, RunSettings, make_settings
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+SETTINGS_OPTIONS = (
+    click.option("-m", "--model", metavar="NAME|PATH",
+                 help="Shipped model (see `raypipe models list`) or a .tflite."),
+    click.option("--rate", "rate_hz", type=int, metavar="HZ",
+                 help="Rate of a model that has no card."),
+    click.option("-j", "--workers", metavar="N|auto",
+                 help="Processes that step the model; auto: one for each core."),
+    click.option("--lanes", metavar="N|auto", help="Channels that step together in a worker."),
+    click.option("--executor", type=click.Choice(EXECUTORS),
+                 help="Where to work; auto: small jobs in this process, others on Ray."),
+    click.option("--address", metavar="ADDRESS", help="Ray cluster to attach to."),
+    click.option("--include", multiple=True, metavar="GLOB",
+                 help="Only files that match; may be repeated."),
+    click.option("--exclude", multiple=True, metavar="GLOB",
+                 help="Leave out files and folders that match; may be repeated."),
+    click.option("--raw", metavar="LAYOUT",
+                 help="Layout of .raw and .pcm files: rate=48000,channels=1,sample=s16le."),
+    click.option("--output-format", metavar="keep|wav|flac|...", help="Container of the output."),
+    click.option("--suffix", metavar="TEXT", help="Put between a name's stem and its ending."),
+    click.option("-f", "--overwrite", is_flag=True, default=None,
+                 help="Replace outputs that raypipe did not make."),
+    click.option("--fresh", is_flag=True, default=None,
+                 help="Forget the journal: do everything again."),
+    click.option("--clip", type=click.Choice(CLIP_RULES),
+                 help="Integer output beyond full scale: count it, or scale the file down."),
+    click.option("--keep-truncated", is_flag=True, default=None,
+                 help="Process what a truncated file still has."),
+    click.option("--max-failures", type=int, metavar="N", help="Stop once N files have failed."),
+    click.option("--timeout", "timeout_s", metavar="SECONDS",
+                 help="Longest time for one batch before its worker is replaced."),
+    click.option("--segment", "segment_s", metavar="SECONDS",
+                 help="Length of a segment; never changes the result."),
+    click.option("-c", "--config", type=click.Path(exists=True, dir_okay=False),
+                 help="TOML file with settings; flags win over it."),
+)  # fmt: skip
+
+
+def settings_options(command: Command) -> Command:
+    """Give a command all the options that settings are made of."""
+    for option in reversed(SETTINGS_OPTIONS):
+        command = option(command)
+    return command
+
+
+def settings_of(flags: dict[str, Any]) -> RunSettings:
+    """Settings from a command's flags, the config file they name, and the environment."""
+    config = flags.pop("config")
+    given = {name: value for name, value in flags.items() if value not in (None, ())}
+    return make_settings(given, config=config)

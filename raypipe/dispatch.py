@@ -1,0 +1,270 @@
+"""The loop in the middle of a run: opens files, feeds workers, reads events.
+
+Decides nothing itself: which segments step together is the schedule's word,
+where they do is the executor's. It keeps the bounds (open files, batches in
+flight, sound that waits to be written) and makes sure that each file ends in
+exactly one outcome.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from typing import Protocol
+
+from raypipe.errors import TooManyFailures
+from raypipe.execution.events import (
+    BatchDone,
+    CollectorLost,
+    Event,
+    Executor,
+    SoundCollected,
+    WorkerLost,
+    WorkerReady,
+)
+from raypipe.plan.collisions import Listed
+from raypipe.plan.schedule import Schedule
+from raypipe.results.report import RunReport
+from raypipe.settings import RunSettings
+from raypipe.telemetry import Progress, add_up
+from raypipe.types import (
+    AudioFile,
+    Done,
+    Failed,
+    FrameBatch,
+    Outcome,
+    Published,
+    Stepped,
+)
+
+WAIT_S = 0.5
+"""Longest wait for an event, so that progress is told and Ctrl-C is heard."""
+
+PATIENCE_S = 60.0
+"""Grace of every batch: slow disks, a busy machine, the first call of a cold worker."""
+
+SLOWEST_X_REAL_TIME = 0.5
+"""A batch may take as if each of its files alone went at half of real time ..."""
+
+SLOWEST_DECODING_X_REAL_TIME = 20.0
+"""... and as if what must be decoded again to get to its start went at twenty times."""
+
+MOST_BACKLOG_EACH = 3
+"""Unwritten batches for each worker at which no further batch is sent out."""
+
+
+class Watch(Protocol):
+    """Somebody who looks on."""
+
+    def progress(self, progress: Progress) -> None:
+        """Called often; must return at once."""
+
+    def outcome(self, outcome: Outcome) -> None:
+        """Called once for each file."""
+
+
+class Dispatch:
+    """One run's loop.
+
+    Parameters
+    ----------
+    schedule, executor, report
+        Decides, does, remembers.
+    todo : iterator
+        Files to do, and outcomes of files that need no work.
+    settings : RunSettings
+        Bounds: `max_failures`, `timeout_s`.
+    listed : Listed
+        What is known of the listing before the start.
+    published : callable
+        Gives the outcome of a file that a dead collector had still put in place, or None.
+    begin_s : float
+        When the run began (monotonic clock).
+    watch : Watch, optional
+        Is told of progress and outcomes.
+    """
+
+    def __init__(
+        self,
+        schedule: Schedule,
+        executor: Executor,
+        todo: Iterator[AudioFile | Outcome],
+        report: RunReport,
+        settings: RunSettings,
+        listed: Listed,
+        published: Callable[[AudioFile], Outcome | None],
+        begin_s: float,
+        watch: Watch | None = None,
+    ) -> None:
+        self.schedule, self.executor, self.report = schedule, executor, report
+        self.settings, self.watch, self._published = settings, watch, published
+        self.progress = Progress(listed=listed.files, total_bytes=listed.bytes)
+        self.progress.all_listed = listed.complete
+        self.busy_s: dict[str, float] = {}
+        self._todo: Iterator[AudioFile | Outcome] | None = todo
+        self._has: dict[str, int] = {}
+        self._collector: dict[int, int] = {}
+        self._begin_s = begin_s
+        self._ready_s: float | None = None
+        self._most_open = (executor.depth + 1) * schedule.workers * schedule.lanes
+
+    def run(self) -> None:
+        """Go on until every file has its outcome.
+
+        Raises
+        ------
+        TooManyFailures
+            Once `settings.max_failures` files have failed.
+        RaypipeError
+            As the executor raises it; files without an outcome stay undone.
+        """
+        while True:
+            self._open_files()
+            self._feed_workers()
+            if self._todo is None and not len(self.schedule):
+                break
+            for event in self.executor.events(WAIT_S):
+                self._take(event)
+            self._tell()
+        self._tell()
+
+    def _open_files(self) -> None:
+        enough = self.schedule.workers * self.schedule.lanes
+        while self._todo is not None and self.schedule.ready < enough:
+            if len(self.schedule) >= self._most_open:
+                return
+            item = next(self._todo, None)
+            if item is None:
+                self._todo = None
+                self.progress.all_listed = True
+            elif isinstance(item, AudioFile):
+                self._open(item)
+            else:
+                self.progress.total_bytes -= item.file.size
+                self._end(item)
+
+    def _open(self, file: AudioFile) -> None:
+        collector = self.executor.choose_collector()
+        self._collector[self.schedule.opened(file, collector)] = collector
+
+    def _feed_workers(self) -> None:
+        if self.executor.backlog() > MOST_BACKLOG_EACH * self.schedule.workers:
+            return
+        for depth in range(self.executor.depth):
+            for worker, count in self._has.items():
+                if count <= depth and (batch := self.schedule.take(worker)):
+                    self._has[worker] += 1
+                    self.executor.submit(worker, batch, self._timeout_s(batch))
+
+    def _timeout_s(self, batch: FrameBatch) -> float:
+        if self.settings.timeout_s is not None:
+            return self.settings.timeout_s
+        sound_s = batch.segment_s * len(batch.segments)
+        again_s = sum(
+            s.start / s.info.rate_hz for s in batch.segments if s.info and s.info.sequential
+        )
+        return PATIENCE_S + sound_s / SLOWEST_X_REAL_TIME + again_s / SLOWEST_DECODING_X_REAL_TIME
+
+    def _take(self, event: Event) -> None:
+        if isinstance(event, BatchDone):
+            self._has[event.worker] -= 1
+            self._stepped(event)
+        elif isinstance(event, SoundCollected):
+            for answer in event.answers:
+                if answer.ticket in self.schedule:
+                    file = self.schedule.file(answer.ticket)
+                    self._close(
+                        answer.ticket,
+                        answer.done
+                        if isinstance(answer, Published)
+                        else Failed(file, answer.reason),
+                    )
+        elif isinstance(event, WorkerReady):
+            self._ready_s = self._ready_s or time.monotonic()
+            self.report.totals.startup_s = self._ready_s - self._begin_s
+            self._has[event.worker] = 0
+        elif isinstance(event, WorkerLost):
+            self._has.pop(event.worker, None)
+            self.schedule.forget_worker(event.worker)
+            for failed in self.schedule.lost(event.running, event.waiting, event.why):
+                self._fail_open(failed)
+        else:
+            self._collector_lost(event)
+
+    def _stepped(self, event: BatchDone) -> None:
+        result = event.result
+        batch = self.schedule.batch(result.number)
+        assert batch is not None, f"batch {result.number} was never sent"
+        self.busy_s = add_up((self.busy_s, result.busy_s))
+        for segment, answer in zip(batch.segments, result.answers, strict=True):
+            if isinstance(answer, Stepped) and answer.ticket in self.schedule:
+                self._count(segment.file, answer, first=segment.info is None)
+        for failed in self.schedule.stepped(result):
+            self._end(failed)
+        gone = [s.ticket for s in batch.segments if s.ticket not in self.schedule]
+        for ticket in gone:
+            self._collector.pop(ticket, None)
+        self.executor.collect(result.number, gone)
+
+    def _count(self, file: AudioFile, answer: Stepped, *, first: bool) -> None:
+        self.progress.audio_s += answer.read / answer.info.rate_hz
+        if first:
+            self.progress.opened_bytes += file.size
+            frames = answer.info.frames if answer.info.frames is not None else answer.read
+            self.progress.known_s += frames / answer.info.rate_hz
+
+    def _collector_lost(self, event: CollectorLost) -> None:
+        """Begin its files again, but for those that it had still put in place."""
+        tickets = event.tickets
+        if tickets is None:
+            tickets = self.schedule.tickets_of(event.collector)
+        for ticket in tickets:
+            if ticket not in self.schedule:
+                continue
+            outcome = self._published(self.schedule.file(ticket))
+            if outcome is not None:
+                self._close(ticket, outcome)
+                continue
+            collector = self.executor.choose_collector()
+            again = self.schedule.reopen(ticket, collector)
+            self._collector.pop(ticket, None)
+            if again is not None:
+                self._collector[again] = collector
+            if event.tickets is not None:
+                self.executor.drop(event.collector, ticket)
+
+    def _fail_open(self, failed: Failed) -> None:
+        """A file that may have sound at a collector is to blame."""
+        gone = [t for t in self._collector if t not in self.schedule]
+        for ticket in gone:
+            self.executor.drop(self._collector.pop(ticket), ticket)
+        self._end(failed)
+
+    def _close(self, ticket: int, outcome: Outcome) -> None:
+        self.schedule.closed(ticket)
+        self._collector.pop(ticket, None)
+        self._end(outcome)
+
+    def _end(self, outcome: Outcome) -> None:
+        """The one place where a file gets its outcome."""
+        self.report.add(outcome)
+        if isinstance(outcome, Done):
+            self.progress.done += 1
+        elif isinstance(outcome, Failed):
+            self.progress.failed += 1
+        else:
+            self.progress.skipped += 1
+        if self.watch is not None:
+            self.watch.outcome(outcome)
+        most = self.settings.max_failures
+        if most is not None and self.report.totals.failed >= most:
+            raise TooManyFailures(f"stopped: {most} files have failed (--max-failures {most})")
+
+    def _tell(self) -> None:
+        now_s = time.monotonic()
+        if self._ready_s is not None:
+            self.progress.working_s = now_s - self._ready_s
+            working_s = max(self.progress.working_s, 1e-9)
+            self.report.totals.x_real_time = self.report.totals.audio_s / working_s
+        if self.watch is not None:
+            self.watch.progress(self.progress)

@@ -1,0 +1,84 @@
+"""Getting a Ray: a local one of our own, the user's, or the one that is already there.
+
+Nothing is left to Ray's guessing: without an address `ray.init` would attach to
+whatever a stale address file names, and can hang.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import ray
+from ray.exceptions import RaySystemError, RpcError
+
+from raypipe.errors import UsageError
+
+MEGABYTE = 1 << 20
+STORE_BYTES_PER_WORKER = 512 * MEGABYTE
+"""Two batches in flight, each about 60 MB in and out at 48 kHz, and as much again to spare."""
+
+
+@contextmanager
+def ray_session(address: str | None, workers: int) -> Iterator[None]:
+    """Be connected to Ray inside the ``with`` block.
+
+    Parameters
+    ----------
+    address : str or None
+        Cluster to attach to; None: a local Ray that lives as long as the block.
+    workers : int
+        CPUs of a local Ray.
+
+    Raises
+    ------
+    UsageError
+        If no Ray answers at `address`.
+    """
+    if ray.is_initialized():
+        yield
+        return
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+    os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        if address is None:
+            ray.init(
+                address="local",
+                num_cpus=workers,
+                include_dashboard=False,
+                log_to_driver=False,
+                logging_level=logging.ERROR,
+                object_store_memory=STORE_BYTES_PER_WORKER * min(workers, 8),
+            )
+        else:
+            _attach(address)
+    try:
+        yield
+    finally:
+        ray.shutdown()
+
+
+def _attach(address: str) -> None:
+    try:
+        ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR)
+    except (ConnectionError, RaySystemError, RpcError, ValueError, RuntimeError) as error:
+        cause = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+        raise UsageError(f"no Ray cluster can be reached at {address}: {cause}") from error
+
+
+def cluster_cpus(address: str | None) -> int:
+    """CPUs that workers may use: this machine's, or the connected cluster's."""
+    if address is None and not ray.is_initialized():
+        return local_cpus()
+    return max(1, int(ray.cluster_resources().get("CPU", 1)))
+
+
+def local_cpus() -> int:
+    """CPUs that this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0)) or 1
+    return os.cpu_count() or 1

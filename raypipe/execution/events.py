@@ -1,0 +1,108 @@
+"""What an executor tells the driver, and the few words that both executors speak.
+
+The driver submits batches and reads events; it never sees samples. A lost
+worker is replaced by the executor before it says so.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol, TypeAlias
+
+from raypipe.types import BatchResult, Collected, FrameBatch, Piece
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerReady:
+    """A worker has loaded the model and takes batches."""
+
+    worker: str
+
+
+@dataclass(frozen=True, slots=True)
+class BatchDone:
+    """A worker has stepped a batch; its sound waits for `Executor.collect`."""
+
+    worker: str
+    result: BatchResult
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerLost:
+    """A worker is gone."""
+
+    worker: str
+    running: int | None
+    """Number of the batch that it was at, the suspect; None where it was idle."""
+    waiting: tuple[int, ...]
+    """Batches that stood behind that one and are beyond suspicion."""
+    why: str
+    """``crashed`` or ``took longer than 60 s``, for a person."""
+
+
+@dataclass(frozen=True, slots=True)
+class SoundCollected:
+    """A collector has written what one batch (or the end of a file) gave it."""
+
+    answers: tuple[Collected, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class CollectorLost:
+    """A collector is gone with all that it had not published, or a batch's sound is."""
+
+    collector: int
+    tickets: tuple[int, ...] | None
+    """Files whose sound is lost; None: all that were this collector's."""
+
+
+Event: TypeAlias = WorkerReady | BatchDone | WorkerLost | SoundCollected | CollectorLost
+
+
+class Steps(Protocol):
+    """The worker's side: loads a model once, steps batches."""
+
+    def step(self, batch: FrameBatch) -> tuple[BatchResult, dict[int, list[Piece]]]:
+        """Facts for the driver, and sound by collector."""
+
+
+class Collects(Protocol):
+    """The collector's side: writes pieces in order, publishes whole files."""
+
+    def take(self, pieces: Sequence[Piece], drop: Sequence[int]) -> list[Collected]:
+        """Write pieces; forget the tickets in `drop`; say what was published."""
+
+    def close(self) -> None:
+        """Put away whatever is unfinished."""
+
+
+class Executor(Protocol):
+    """Runs batches somewhere. `InlineExecutor` and `RayExecutor` are peers."""
+
+    depth: int
+    """Batches that a worker should have at a time, so that it never waits for the driver."""
+
+    def start(self) -> None:
+        """Begin to start workers; `WorkerReady` follows for each."""
+
+    def choose_collector(self) -> int:
+        """Index of the collector that should get the next opened file."""
+
+    def submit(self, worker: str, batch: FrameBatch, timeout_s: float) -> None:
+        """Queue a batch behind those that the worker already has."""
+
+    def collect(self, number: int, drop: Sequence[int]) -> None:
+        """Hand a stepped batch's sound to its collectors, but for the tickets in `drop`."""
+
+    def drop(self, collector: int, ticket: int) -> None:
+        """Let a collector forget a file that will not be finished."""
+
+    def backlog(self) -> int:
+        """Calls to collectors that are not answered yet."""
+
+    def events(self, wait_s: float) -> list[Event]:
+        """What has happened; waits at most so long for something to happen."""
+
+    def close(self) -> None:
+        """Stop everything at once."""

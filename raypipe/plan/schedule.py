@@ -1,0 +1,257 @@
+"""Which segments step together, where, and what happens when that goes wrong.
+
+Pure: events in (`opened`, `stepped`, `lost` ...), `FrameBatch`es out (`take`);
+no clock, no file, no Ray. Lanes are filled as workers fall free with the next
+segment of whichever files are open, longest remaining first. Memory is bounded
+by the open files: a file's state lives here between two segments.
+
+A worker that dies over a batch makes its files suspects: they run again in
+halves until the file that kills stands alone. Every other result is the same
+to the bit as if nothing had happened, since the same state steps again.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass, replace
+
+from raypipe.types import (
+    AudioFile,
+    BatchResult,
+    Failed,
+    FrameBatch,
+    Refused,
+    Segment,
+    SoundInfo,
+    Stepped,
+)
+
+BYTES_PER_SECOND = 64_000
+"""Guess at the size of a second of sound in a file that nobody has opened yet."""
+
+LANE_SECONDS = 320.0
+"""Sound that a batch is to have in all: some tenths of a second of computing."""
+
+SHORTEST_S, LONGEST_S = 5.0, 30.0
+"""Bounds of a segment: under the shorter, calls cost more than steps; over the longer, memory."""
+
+SOLO_STRIKES = 2
+"""Workers that a file alone in its batch must have cost before it is to blame."""
+
+
+@dataclass(slots=True)
+class _Open:
+    """A file between its first segment and its last."""
+
+    segment: Segment
+    """The next one, or the one that is being stepped."""
+    left_s: float
+    """Seconds still to come, as far as anybody knows."""
+    owner: str = ""
+    """Worker that has the file open."""
+    strikes: int = 0
+    """Workers lost while this file was alone in its batch."""
+
+    @property
+    def lanes(self) -> int:
+        return self.segment.info.channels if self.segment.info else 1
+
+    @property
+    def pinned(self) -> bool:
+        """True where another worker would have to decode all that came before again."""
+        info = self.segment.info
+        return bool(info and info.sequential and self.segment.start and self.owner)
+
+
+@dataclass(slots=True)
+class _Out:
+    """A batch that a worker has."""
+
+    batch: FrameBatch
+    worker: str
+
+
+class Schedule:
+    """Fills lanes from open files.
+
+    Parameters
+    ----------
+    lanes : int
+        Lanes that a batch should have; a file with more channels still goes whole.
+    workers : int
+        Workers among which few files are shared out.
+    segment_s : float or None
+        Length of a segment in seconds; None: from the number of files in the batch.
+    """
+
+    def __init__(self, lanes: int, workers: int = 1, segment_s: float | None = None) -> None:
+        self.lanes = lanes
+        self.workers = workers
+        self.segment_s = segment_s
+        self._open: dict[int, _Open] = {}
+        self._ready: dict[int, None] = {}
+        self._suspects: deque[tuple[int, ...]] = deque()
+        self._out: dict[int, _Out] = {}
+        self._tickets = 0
+        self._batches = 0
+
+    def __len__(self) -> int:
+        """Files that are open."""
+        return len(self._open)
+
+    @property
+    def ready(self) -> int:
+        """Segments that wait for a worker."""
+        return len(self._ready) + sum(len(group) for group in self._suspects)
+
+    def batch(self, number: int) -> FrameBatch | None:
+        """A batch that some worker has."""
+        out = self._out.get(number)
+        return out.batch if out else None
+
+    def __contains__(self, ticket: int) -> bool:
+        """True while this ticket's file is open."""
+        return ticket in self._open
+
+    def file(self, ticket: int) -> AudioFile:
+        """The open file that holds this ticket."""
+        return self._open[ticket].segment.file
+
+    def tickets_of(self, collector: int) -> tuple[int, ...]:
+        """Open files whose sound goes to this collector."""
+        return tuple(t for t, one in self._open.items() if one.segment.collector == collector)
+
+    def opened(self, file: AudioFile, collector: int) -> int:
+        """Take a file in; give its ticket."""
+        self._tickets += 1
+        segment = Segment(self._tickets, file, 0, collector)
+        self._open[self._tickets] = _Open(segment, file.size / BYTES_PER_SECOND)
+        self._ready[self._tickets] = None
+        return self._tickets
+
+    def closed(self, ticket: int) -> None:
+        """Forget a file: it was published, or has failed elsewhere."""
+        self._open.pop(ticket, None)
+        self._ready.pop(ticket, None)
+
+    def take(self, worker: str) -> FrameBatch | None:
+        """The next batch for this worker; None where nothing waits for it."""
+        while self._suspects:
+            group = tuple(t for t in self._suspects.popleft() if t in self._open)
+            if group:
+                return self._send(worker, group)
+        stepping = sum(len(out.batch.segments) for out in self._out.values())
+        share = -(-(stepping + len(self._ready)) // self.workers)
+        chosen: list[int] = []
+        lanes = 0
+        for ticket in sorted(self._ready, key=lambda t: self._order(t, worker)):
+            one = self._open[ticket]
+            if one.pinned and one.owner != worker:
+                continue
+            if chosen and (lanes + one.lanes > self.lanes or len(chosen) >= share):
+                break
+            chosen.append(ticket)
+            lanes += one.lanes
+        return self._send(worker, tuple(chosen)) if chosen else None
+
+    def _order(self, ticket: int, worker: str) -> tuple[bool, float, int]:
+        """Files that only this worker can take, then the longest remaining, then the oldest."""
+        one = self._open[ticket]
+        return (not (one.pinned and one.owner == worker), -one.left_s, ticket)
+
+    def _send(self, worker: str, tickets: tuple[int, ...]) -> FrameBatch:
+        self._batches += 1
+        for ticket in tickets:
+            self._ready.pop(ticket, None)
+            self._open[ticket].owner = worker
+        segments = tuple(self._open[ticket].segment for ticket in tickets)
+        share_s = min(LONGEST_S, max(SHORTEST_S, LANE_SECONDS / len(tickets)))
+        batch = FrameBatch(self._batches, segments, self.segment_s or share_s)
+        self._out[batch.number] = _Out(batch, worker)
+        return batch
+
+    def stepped(self, result: BatchResult) -> list[Failed]:
+        """Take a batch's answers in; give the files that turned out to be at fault."""
+        self._out.pop(result.number)
+        failed = []
+        for answer in result.answers:
+            one = self._open.get(answer.ticket)
+            if one is None:
+                continue  # dropped while the batch was out
+            if isinstance(answer, Refused):
+                failed.append(self._failed(answer.ticket, answer.reason, answer.info))
+            elif answer.ended:
+                one.segment = replace(one.segment, info=answer.info, state=None)
+            else:
+                self._advance(one, answer)
+        return failed
+
+    def _advance(self, one: _Open, answer: Stepped) -> None:
+        start = one.segment.start + answer.read
+        one.segment = replace(one.segment, start=start, info=answer.info, state=answer.state)
+        one.left_s = _left_s(answer.info, start, one.left_s)
+        one.strikes = 0
+        self._ready[answer.ticket] = None
+
+    def lost(self, running: int | None, waiting: tuple[int, ...], why: str) -> list[Failed]:
+        """A worker is gone; its batches are to run again.
+
+        Parameters
+        ----------
+        running : int or None
+            The batch that it was at; its files are suspects.
+        waiting : tuple of int
+            Batches that it had not begun.
+        why : str
+            What happened to it.
+
+        Returns
+        -------
+        list of Failed
+            A file that has now cost `SOLO_STRIKES` workers alone.
+        """
+        for number in waiting:
+            for segment in self._out.pop(number).batch.segments:
+                if segment.ticket in self._open:
+                    self._ready[segment.ticket] = None
+        if running is None:
+            return []
+        batch = self._out.pop(running).batch
+        tickets = [s.ticket for s in batch.segments if s.ticket in self._open]
+        for ticket in tickets:
+            self._open[ticket].owner = ""
+        if len(tickets) > 1:
+            middle = len(tickets) // 2
+            self._suspects.extend((tuple(tickets[:middle]), tuple(tickets[middle:])))
+        for ticket in tickets if len(tickets) == 1 else ():
+            one = self._open[ticket]
+            one.strikes += 1
+            if one.strikes >= SOLO_STRIKES:
+                return [self._failed(ticket, f"the worker {why} over it, twice, with it alone")]
+            self._suspects.append((ticket,))
+        return []
+
+    def forget_worker(self, worker: str) -> None:
+        """Files that this worker had open may go anywhere."""
+        for one in self._open.values():
+            if one.owner == worker:
+                one.owner = ""
+
+    def _failed(self, ticket: int, reason: str, info: SoundInfo | None = None) -> Failed:
+        segment = self._open[ticket].segment
+        self.closed(ticket)
+        return Failed(segment.file, reason, info or segment.info)
+
+    def reopen(self, ticket: int, collector: int) -> int | None:
+        """Begin a file again from its start, since its sound was lost; give its new ticket."""
+        one = self._open.get(ticket)
+        if one is None:
+            return None
+        self.closed(ticket)
+        return self.opened(one.segment.file, collector)
+
+
+def _left_s(info: SoundInfo, start: int, guess_s: float) -> float:
+    if info.frames is None:
+        return guess_s
+    return max(0, info.frames - start) / info.rate_hz

@@ -1,0 +1,261 @@
+"""The collector: puts each file's pieces together and lets whole files appear.
+
+Comes in: `Piece`s, each file's in order. Goes out: `Published` (with the file's
+`Done`) or `Fault`. Files are written under short names in the output's private
+folder; when some are whole they are made durable, journalled, renamed into
+place and journalled again, all of one call together.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+
+from raypipe.audio.tags import copy_tags
+from raypipe.dsp.level import LevelSum
+
+from raypipe.errors import StorageError, UnsupportedAudio
+from raypipe.results.journal import JournalWriter
+from raypipe.results.sinks import Sink, open_sink
+from raypipe.storage import Place, show, storage_error, sync_folder
+from raypipe.types import Collected, Done, Fault, Piece, Published
+
+PATH_ERRORS = (errno.ENOTDIR, errno.EISDIR, errno.EEXIST, errno.ENAMETOOLONG, errno.ENOTEMPTY)
+"""The output path of this one file cannot be; everything else is the storage's fault."""
+
+SYNC_THREADS = 8
+"""Files that are made durable at a time; file systems commit them together."""
+
+
+@dataclass(frozen=True, slots=True)
+class CollectorJob:
+    """What every collector of a run is told once."""
+
+    place: Place
+    fingerprint: str
+    clip: str
+    """See `RunSettings.clip`."""
+    resumable: bool
+    """False: keep no journal."""
+
+
+@dataclass(slots=True)
+class _Unfinished:
+    """A file that some pieces have come of."""
+
+    sinks: dict[str, Sink]
+    level_in: LevelSum
+    level_out: LevelSum
+    frames: int = 0
+    clipped: int = 0
+    busy_s: float = 0.0
+    notes: list[str] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class _Whole:
+    """A file whose artifacts are complete, but not yet in place."""
+
+    ticket: int
+    done: Done
+    temporary: dict[str, str]
+    """Path by artifact."""
+
+
+class Collector:
+    """Writes and publishes.
+
+    Parameters
+    ----------
+    job : CollectorJob
+        Where to, and how.
+    index : int
+        Which collector of the run this is.
+    name : str
+        Names its part of the journal.
+    """
+
+    def __init__(self, job: CollectorJob, index: int, name: str) -> None:
+        self.job = job
+        self._files: dict[int, _Unfinished] = {}
+        self._journal = JournalWriter(job.place, name, job.fingerprint)
+        self._threads = ThreadPoolExecutor(SYNC_THREADS, f"sync-{index}")
+
+    def take(self, pieces: Sequence[Piece], drop: Sequence[int]) -> list[Collected]:
+        """Write pieces and publish the files that are whole now.
+
+        Parameters
+        ----------
+        pieces : sequence of Piece
+            Each file's in order.
+        drop : sequence of int
+            Tickets that are void: what came of them is thrown away.
+
+        Returns
+        -------
+        list of Collected
+            One for each file that was published, or cannot be.
+
+        Raises
+        ------
+        StorageError
+            If the output refuses, or belongs to another run by now.
+        """
+        for ticket in drop:
+            self._forget(ticket)
+        answers: list[Collected] = []
+        whole: list[_Whole] = []
+        for piece in pieces:
+            if piece.ticket in drop:
+                continue
+            try:
+                self._write(piece)
+                if piece.ended:
+                    whole.append(self._complete(piece))
+            except UnsupportedAudio as error:
+                self._forget(piece.ticket)
+                answers.append(Fault(piece.ticket, error.reason))
+        if whole:
+            answers.extend(self._publish(whole))
+        return answers
+
+    def _write(self, piece: Piece) -> None:
+        file = self._files.get(piece.ticket)
+        if file is None:
+            assert piece.first, f"ticket {piece.ticket} begins in the middle"
+            file = self._files[piece.ticket] = self._begin(piece)
+        for part in piece.parts:
+            file.sinks[part.name].write(part)
+            file.clipped += part.clipped
+        file.level_in.add(piece.level_in)
+        file.level_out.add(piece.level_out)
+        file.frames += piece.frames
+        file.busy_s += piece.busy_s
+        file.notes.extend(piece.notes)
+
+    def _begin(self, piece: Piece) -> _Unfinished:
+        place = self.job.place
+        if not place.still_ours():
+            raise StorageError(f"{show(place.root)}: was taken over by another run")
+        sinks = {
+            part.name: open_sink(
+                part, place.temporary(f"{piece.ticket}-{part.name}"), self.job.clip
+            )
+            for part in piece.parts
+        }
+        info = piece.info
+        return _Unfinished(
+            sinks, LevelSum(info.rate_hz, info.channels), LevelSum(info.rate_hz, info.channels)
+        )
+
+    def _complete(self, piece: Piece) -> _Whole:
+        file = self._files[piece.ticket]
+        for part in piece.parts:
+            sink = file.sinks[part.name]
+            sink.finish()
+            file.notes.extend(copy_tags(piece.file.path, sink.path, part.target))
+        del self._files[piece.ticket]
+        done = Done(
+            file=piece.file,
+            artifacts={part.name: part.output for part in piece.parts},
+            info=piece.info,
+            frames=file.frames,
+            level_in=file.level_in.levels(),
+            level_out=file.level_out.levels(),
+            clipped=file.clipped,
+            gain_db=sum(sink.gain_db for sink in file.sinks.values()),
+            notes=tuple(dict.fromkeys(file.notes)),
+            busy_s=file.busy_s,
+            worker=piece.worker,
+        )
+        return _Whole(piece.ticket, done, {n: sink.path for n, sink in file.sinks.items()})
+
+    def _publish(self, files: list[_Whole]) -> list[Collected]:
+        """Durable, journalled, in place, journalled: in this order, whatever dies in between."""
+        place = self.job.place
+        paths = [path for file in files for path in file.temporary.values()]
+        stats = dict(zip(paths, self._threads.map(_make_durable, paths), strict=True))
+        if not place.still_ours():
+            raise StorageError(f"{show(place.root)}: was taken over by another run")
+        if self.job.resumable:
+            self._journal.publishing(
+                (
+                    file.done,
+                    {
+                        name: (output, *stats[file.temporary[name]])
+                        for name, output in file.done.artifacts.items()
+                    },
+                )
+                for file in files
+            )
+        answers: list[Collected] = []
+        in_place: list[Done] = []
+        folders: set[str] = set()
+        for file in files:
+            try:
+                folders |= self._appear(file)
+            except OSError as error:
+                reason = f"its output cannot be placed at {show(file.done.file.output)}: "
+                answers.append(Fault(file.ticket, reason + (error.strerror or str(error))))
+                for path in file.temporary.values():
+                    _remove(path)
+            else:
+                in_place.append(file.done)
+                answers.append(Published(file.ticket, file.done))
+        for folder in folders:
+            sync_folder(folder)
+        if self.job.resumable:
+            self._journal.done(in_place)
+        return answers
+
+    def _appear(self, file: _Whole) -> set[str]:
+        folders = set()
+        for name, output in file.done.artifacts.items():
+            final = self.job.place.final(output)
+            folder = os.path.dirname(final) or "."
+            try:
+                os.makedirs(folder, exist_ok=True)
+                os.replace(file.temporary[name], final)
+            except OSError as error:
+                if error.errno in PATH_ERRORS:
+                    raise
+                raise storage_error(error, final, "publish") from error
+            folders.add(folder)
+        return folders
+
+    def _forget(self, ticket: int) -> None:
+        file = self._files.pop(ticket, None)
+        if file is not None:
+            for sink in file.sinks.values():
+                sink.abort()
+
+    def close(self) -> None:
+        """Remove what is unfinished."""
+        for ticket in list(self._files):
+            self._forget(ticket)
+        self._journal.close()
+        self._threads.shutdown()
+
+
+def _make_durable(path: str) -> tuple[int, int]:
+    """Sync a file; give its size and time of change."""
+    try:
+        handle = os.open(path, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+            found = os.fstat(handle)
+        finally:
+            os.close(handle)
+    except OSError as error:
+        raise storage_error(error, path, "write") from error
+    return found.st_size, found.st_mtime_ns
+
+
+def _remove(path: str) -> None:
+    try:
+        os.unlink(path)
+    except OSError as error:
+        raise storage_error(error, path, "remove") from error

@@ -1,0 +1,190 @@
+"""The report: every file with its outcome, totals that add up.
+
+::
+
+    {"version": ..., "settings": {...}, "model": {"name", "path", "sha256", "rate_hz", ...},
+     "place": {...}, "interrupted": null | "reason",
+     "totals": {"files", "done", "skipped", "failed", "audio_s", "wall_s", "startup_s",
+                "x_real_time", "clipped_files", "clipped_samples"},
+     "files": [{"path", "outcome": "done" | "skipped" | "failed", "reason", "artifacts",
+                "output", "seconds", "rate_hz", "channels", "frames", "format", "subtype",
+                "peak_in_db", "lufs_in", "peak_out_db", "lufs_out", "clipped", "gain_db",
+                "x_real_time", "worker", "notes"}]}
+
+``x_real_time`` is audio over wall time after start-up; a file's own is its
+seconds over its share of a worker's time. Outcomes are kept on disk as they
+come, so a report of a million files costs no memory until somebody asks for it.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import tempfile
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import IO, Any
+
+from raypipe.storage import storage_error
+from raypipe.types import Done, Failed, Outcome, SoundInfo
+
+MOST_SORTED = 200_000
+"""Up to so many files the report is in the order of their names; beyond, in that of completion."""
+
+
+@dataclass(slots=True)
+class Totals:
+    """What the outcomes add up to."""
+
+    files: int = 0
+    done: int = 0
+    skipped: int = 0
+    failed: int = 0
+    audio_s: float = 0.0
+    """Seconds of audio in the files that were done now."""
+    wall_s: float = 0.0
+    """Seconds from the beginning of the run to its end."""
+    startup_s: float = 0.0
+    """Seconds until the first worker was ready."""
+    x_real_time: float = 0.0
+    clipped_files: int = 0
+    clipped_samples: int = 0
+
+
+@dataclass(slots=True)
+class RunReport:
+    """What a run did.
+
+    Attributes
+    ----------
+    totals : Totals
+        Counts and seconds.
+    settings, model, place : dict
+        What the run was told, which model it used, where it ran.
+    interrupted : str or None
+        Why the run ended early; None where it went to its end.
+    """
+
+    version: str
+    settings: dict[str, Any]
+    model: dict[str, Any]
+    place: dict[str, Any]
+    totals: Totals = field(default_factory=Totals)
+    interrupted: str | None = None
+    _spool: IO[bytes] = field(default_factory=tempfile.TemporaryFile, repr=False)
+    _index: list[tuple[str, int]] = field(default_factory=list, repr=False)
+
+    def add(self, outcome: Outcome) -> None:
+        """Take an outcome in."""
+        totals = self.totals
+        totals.files += 1
+        if isinstance(outcome, Done):
+            totals.done += 1
+            totals.audio_s += outcome.seconds
+            totals.clipped_samples += outcome.clipped
+            totals.clipped_files += outcome.clipped > 0
+        elif isinstance(outcome, Failed):
+            totals.failed += 1
+        else:
+            totals.skipped += 1
+        self._spool.seek(0, os.SEEK_END)
+        if len(self._index) < MOST_SORTED:
+            self._index.append((outcome.file.name, self._spool.tell()))
+        self._spool.write(json.dumps(entry_of(outcome)).encode() + b"\n")
+
+    @property
+    def files(self) -> list[dict[str, Any]]:
+        """Every file's entry, see the module's head for its keys."""
+        return [json.loads(line) for line in self._lines()]
+
+    @property
+    def exit_code(self) -> int:
+        """0 where nothing failed, else 1."""
+        return 1 if self.totals.failed else 0
+
+    def _lines(self) -> Iterator[bytes]:
+        if len(self._index) < self.totals.files:
+            self._spool.seek(0)
+            yield from self._spool
+            return
+        for _, offset in sorted(self._index):
+            self._spool.seek(offset)
+            yield self._spool.readline()
+
+    def write(self, path: str | os.PathLike[str]) -> None:
+        """Write the report as JSON.
+
+        Raises
+        ------
+        StorageError
+            If it cannot be written.
+        """
+        head = {
+            "version": self.version,
+            "settings": self.settings,
+            "model": self.model,
+            "place": self.place,
+            "interrupted": self.interrupted,
+            "totals": asdict(self.totals),
+        }
+        temporary = f"{os.fspath(path)}.part"
+        try:
+            with Path(temporary).open("w", encoding="utf-8") as out:
+                out.write(json.dumps(head, indent=1)[:-2] + ',\n "files": [')
+                for number, line in enumerate(self._lines()):
+                    out.write((",\n  " if number else "\n  ") + line.decode().rstrip("\n"))
+                out.write("\n ]\n}\n")
+            os.replace(temporary, path)
+        except OSError as error:
+            raise storage_error(error, path, "write the report") from error
+
+
+def entry_of(outcome: Outcome) -> dict[str, Any]:
+    """One file's entry in the report."""
+    entry: dict[str, Any] = {"path": outcome.file.name}
+    if isinstance(outcome, Done):
+        return entry | {"outcome": "done", "reason": None} | _done_facts(outcome)
+    if isinstance(outcome, Failed):
+        entry |= {"outcome": "failed", "reason": outcome.reason, "artifacts": {}}
+        entry["notes"] = list(outcome.notes)
+        return entry | (_sound_facts(outcome.info) if outcome.info else {})
+    return entry | {"outcome": "skipped", "reason": outcome.reason, "artifacts": {}}
+
+
+def _done_facts(done: Done) -> dict[str, Any]:
+    return {
+        "artifacts": done.artifacts,
+        "output": done.file.output,
+        "seconds": round(done.seconds, 6),
+        "frames": done.frames,
+        **_sound_facts(done.info),
+        "peak_in_db": _rounded(done.level_in.peak_db),
+        "lufs_in": _rounded(done.level_in.lufs),
+        "peak_out_db": _rounded(done.level_out.peak_db),
+        "lufs_out": _rounded(done.level_out.lufs),
+        "clipped": done.clipped,
+        "gain_db": _rounded(done.gain_db),
+        "x_real_time": _rounded(done.seconds / done.busy_s if done.busy_s else None),
+        "worker": done.worker,
+        "notes": list(done.notes),
+    }
+
+
+def _sound_facts(info: SoundInfo) -> dict[str, Any]:
+    return {
+        "rate_hz": info.rate_hz,
+        "channels": info.channels,
+        "format": info.container,
+        "subtype": info.subtype,
+    }
+
+
+def _rounded(value: float | None) -> float | None:
+    return None if value is None else round(value, 2)
+
+
+def settings_facts(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Settings as JSON takes them."""
+    facts: dict[str, Any] = json.loads(json.dumps(settings, default=str))
+    return facts

@@ -1,0 +1,281 @@
+"""What a run is told: `RunSettings`, frozen and checked.
+
+Comes in from four places, the later winning: the defaults below, a TOML file
+(``--config``), the environment (``RAYPIPE_WORKERS=4``), the flags or keyword
+arguments. Goes out as one value that travels to every process, and as a
+fingerprint of just those settings that can change the sound.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import re
+import sys
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields, replace
+from pathlib import Path
+from typing import Any
+
+from raypipe.errors import UsageError
+from raypipe.types import RawLayout
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
+SOUND_VERSION = 1
+"""Raised whenever the same settings and model would give other samples than before."""
+
+SAMPLE_TYPES = (
+    "u8", "s8", "s16le", "s16be", "s24le", "s24be", "s32le", "s32be",
+    "f32le", "f32be", "f64le", "f64be",
+)  # fmt: skip
+EXECUTORS = ("auto", "inline", "ray")
+CLIP_RULES = ("count", "scale")
+ENVIRONMENT_PREFIX = "RAYPIPE_"
+
+
+@dataclass(frozen=True, slots=True)
+class RunSettings:
+    """Everything that a run may be told. ``None`` stands for "choose for me" (``auto``)."""
+
+    model: str = "passthrough"
+    """Name of a shipped model, or path of a ``.tflite``."""
+    rate_hz: int | None = None
+    """Rate of a model that has no card."""
+    workers: int | None = None
+    """Processes that step the model; None: one for each core."""
+    lanes: int | None = None
+    """Widest batch of a worker; None: chosen from the model."""
+    executor: str = "auto"
+    """``inline`` (this process), ``ray``, or ``auto``: inline for a small job."""
+    address: str | None = None
+    """Ray cluster to attach to; None: a local one of our own."""
+    include: tuple[str, ...] = ()
+    """Glob patterns; a file must match one of them (against its relative name or base name)."""
+    exclude: tuple[str, ...] = ()
+    """Glob patterns; a file or folder that matches one is left out."""
+    raw: RawLayout | None = None
+    """Layout of ``.raw`` and ``.pcm`` files."""
+    output_format: str = "keep"
+    """``keep``, or a format such as ``wav`` or ``flac``."""
+    suffix: str = ""
+    """Put between a file's stem and its extension."""
+    overwrite: bool = False
+    """Replace outputs that no earlier run of raypipe made."""
+    fresh: bool = False
+    """Forget the journal: do everything again."""
+    clip: str = "count"
+    """``count``: hold integer output at full scale and count it; ``scale``: turn the file down."""
+    keep_truncated: bool = False
+    """Process the sound that a truncated file still has, instead of failing it."""
+    max_failures: int | None = None
+    """Stop the run once so many files have failed."""
+    timeout_s: float | None = None
+    """Longest time a batch may take before its worker is replaced; None: from its length."""
+    segment_s: float | None = None
+    """Length of a segment; None: from the number of lanes."""
+
+    def __post_init__(self) -> None:
+        _one_of("executor", self.executor, EXECUTORS)
+        _one_of("clip", self.clip, CLIP_RULES)
+        for name in ("workers", "lanes", "rate_hz"):
+            value = getattr(self, name)
+            if value is not None and not 1 <= value <= 10_000_000:
+                raise UsageError(f"{name} must be auto or at least 1, not {value}")
+        for name in ("timeout_s", "segment_s"):
+            value = getattr(self, name)
+            if value is not None and not 0 < value < float("inf"):
+                raise UsageError(f"{name} must be more than 0 seconds, not {value}")
+        if self.max_failures is not None and self.max_failures < 1:
+            raise UsageError(f"max_failures must be at least 1, not {self.max_failures}")
+        if "/" in self.suffix or "\\" in self.suffix or "\0" in self.suffix:
+            raise UsageError(f"suffix must not hold a path separator: {self.suffix!r}")
+        if self.raw is not None:
+            check_raw(self.raw)
+
+    def fingerprint(self, model_sha256: str) -> str:
+        """Digest of the model and of every setting that changes the sound, and of nothing else.
+
+        Parameters
+        ----------
+        model_sha256 : str
+            Digest of the model's file.
+
+        Returns
+        -------
+        str
+            32 hexadecimal digits.
+        """
+        sound = {
+            "sound_version": SOUND_VERSION,
+            "model": model_sha256,
+            "rate_hz": self.rate_hz,
+            "raw": asdict(self.raw) if self.raw else None,
+            "output_format": self.output_format,
+            "clip": self.clip,
+            "keep_truncated": self.keep_truncated,
+        }
+        text = json.dumps(sound, sort_keys=True)
+        return hashlib.sha256(text.encode()).hexdigest()[:32]
+
+
+def check_raw(raw: RawLayout) -> RawLayout:
+    """Give the layout back, or raise `UsageError` with what is wrong with it."""
+    if raw.sample not in SAMPLE_TYPES:
+        raise UsageError(
+            f"raw sample type {raw.sample!r} is not known; known: {', '.join(SAMPLE_TYPES)}"
+        )
+    if not 1 <= raw.rate_hz <= 1_536_000:
+        raise UsageError(f"raw rate must be 1 to 1536000 Hz, not {raw.rate_hz}")
+    if not 1 <= raw.channels <= 64:
+        raise UsageError(f"raw channels must be 1 to 64, not {raw.channels}")
+    return raw
+
+
+def parse_raw(text: str) -> RawLayout:
+    """Read ``rate=48000,channels=1,sample=s16le``; `UsageError` where it cannot be read."""
+    known = {"rate", "channels", "sample"}
+    parts: dict[str, str] = {}
+    for part in text.split(","):
+        key, sign, value = part.strip().partition("=")
+        if not sign or key not in known or not value:
+            raise UsageError(
+                f"raw layout {text!r} cannot be read at {part!r}; "
+                "wanted rate=48000,channels=1,sample=s16le"
+            )
+        parts[key] = value
+    if "rate" not in parts:
+        raise UsageError(f"raw layout {text!r} names no rate; wanted rate=48000,channels=1,...")
+    try:
+        raw = RawLayout(
+            int(parts["rate"]), int(parts.get("channels", "1")), parts.get("sample", "s16le")
+        )
+    except ValueError:
+        raise UsageError(f"raw layout {text!r}: rate and channels must be whole numbers") from None
+    return check_raw(raw)
+
+
+def make_settings(
+    flags: Mapping[str, Any] | None = None,
+    *,
+    config: str | os.PathLike[str] | None = None,
+    environment: Mapping[str, str] | None = None,
+) -> RunSettings:
+    """Settings from defaults < TOML file < environment < flags.
+
+    Parameters
+    ----------
+    flags : mapping, optional
+        By field name; a value of None means that the flag was not given.
+    config : path, optional
+        TOML file whose top-level keys are field names (dashes allowed).
+    environment : mapping, optional
+        Searched for ``RAYPIPE_<FIELD>``; the process's own by default.
+
+    Raises
+    ------
+    UsageError
+        If a name is not known or a value cannot be read or meant.
+    """
+    values: dict[str, Any] = {}
+    if config is not None:
+        values.update(_from_toml(Path(config)))
+    values.update(_from_environment(os.environ if environment is None else environment))
+    for name, value in (flags or {}).items():
+        if value is not None:
+            values[_field_name(name, "argument")] = value
+    return replace(RunSettings(), **{k: _value(k, v) for k, v in values.items()})
+
+
+_KINDS = {f.name: str(f.type) for f in fields(RunSettings)}
+
+
+def _field_name(name: str, where: str) -> str:
+    plain = name.replace("-", "_")
+    alias = {"rate": "rate_hz", "timeout": "timeout_s", "segment": "segment_s"}
+    plain = alias.get(plain, plain)
+    if plain not in _KINDS:
+        raise UsageError(f"{where} {name!r} is not a setting; known: {', '.join(sorted(_KINDS))}")
+    return plain
+
+
+def _from_toml(path: Path) -> dict[str, Any]:
+    try:
+        table = tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise UsageError(f"{path}: cannot be read: {error.strerror}") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise UsageError(f"{path}: is not TOML: {error}") from error
+    return {_field_name(name, f"{path}: key"): value for name, value in table.items()}
+
+
+def _from_environment(environment: Mapping[str, str]) -> dict[str, Any]:
+    found = {}
+    for field_name in _KINDS:
+        short = re.sub(r"_(s|hz)$", "", field_name)
+        for name in (short, field_name):
+            text = environment.get(ENVIRONMENT_PREFIX + name.upper())
+            if text is not None:
+                found[field_name] = text
+    return found
+
+
+def _value(name: str, value: Any) -> Any:
+    """Turn what TOML, the environment or a flag gave into the field's own type."""
+    kind = _KINDS[name]
+    if kind == "RawLayout | None":
+        return _raw_value(value)
+    if kind.startswith("tuple"):
+        return (value,) if isinstance(value, str) else tuple(str(v) for v in value)
+    if kind.endswith("| None") and isinstance(value, str) and value.lower() in ("auto", "none", ""):
+        return None
+    try:
+        if kind == "bool":
+            return _truth(value)
+        if kind.startswith("int"):
+            return _whole(value)
+        if kind.startswith("float"):
+            return float(value)
+    except (TypeError, ValueError):
+        raise UsageError(f"{name} must be {_WORDS[kind]}, not {value!r}") from None
+    return str(value)
+
+
+_WORDS = {
+    "bool": "true or false",
+    "int | None": "auto or a whole number",
+    "float | None": "auto or a number of seconds",
+}
+
+
+def _raw_value(value: Any) -> RawLayout | None:
+    if value is None or isinstance(value, RawLayout):
+        return value
+    if isinstance(value, Mapping):
+        value = ",".join(f"{key}={part}" for key, part in value.items())
+    return parse_raw(str(value))
+
+
+def _truth(value: Any) -> bool:
+    if isinstance(value, bool):
+        return value
+    words = {"1": True, "true": True, "yes": True, "0": False, "false": False, "no": False}
+    try:
+        return words[str(value).lower()]
+    except KeyError:
+        raise ValueError(value) from None
+
+
+def _whole(value: Any) -> int:
+    if isinstance(value, bool) or (isinstance(value, float) and not value.is_integer()):
+        raise ValueError(value)
+    return int(value)
+
+
+def _one_of(name: str, value: str, known: tuple[str, ...]) -> None:
+    if value not in known:
+        raise UsageError(f"{name} must be one of {', '.join(known)}, not {value!r}")
