@@ -17,10 +17,20 @@ from __future__ import annotations
 
 import struct
 from dataclasses import dataclass
-from typing import BinaryIO
+from typing import Protocol
 
 _MOST_CHUNKS = 4096
 """Files with more chunks than this are taken for broken; the rest is not looked at."""
+
+
+class Seekable(Protocol):
+    """What is needed of an open file."""
+
+    def read(self, size: int, /) -> bytes:
+        """Read."""
+
+    def seek(self, offset: int, whence: int = 0, /) -> int:
+        """Move."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +74,7 @@ class Promise:
     """True where the size is a placeholder that was never filled in."""
 
 
-def walk(file: BinaryIO) -> Layout:
+def walk(file: Seekable) -> Layout:
     """List the chunks of a file; the first damaged header ends the list."""
     file_size = file.seek(0, 2)
     file.seek(0)
@@ -87,7 +97,7 @@ def walk(file: BinaryIO) -> Layout:
     return Layout(kind, big, _chunks(file, start, style, big, file_size), file_size)
 
 
-def _chunks(file: BinaryIO, start: int, style: str, big: bool, end: int) -> tuple[Chunk, ...]:
+def _chunks(file: Seekable, start: int, style: str, big: bool, end: int) -> tuple[Chunk, ...]:
     header = struct.Struct((">" if big else "<") + {"4s4": "4sI", "16s8": "16sq", "4s8": "4sq"}[style])
     found: list[Chunk] = []
     long_data = 0
@@ -134,12 +144,3 @@ def _is_placeholder(size: int, layout: Layout) -> bool:
         return size == 0
     return size == 0 or 0x7FFF0000 <= size <= 0x80000100 or 0xFFFF0000 <= size <= 0xFFFFFFFF
 
-
-def aiff_frames(file: BinaryIO, layout: Layout) -> int | None:
-    """Sample frames that an AIFF's COMM chunk names."""
-    chunk = layout.find(b"COMM")
-    if layout.kind != "AIFF" or chunk is None or chunk.size < 6:
-        return None
-    file.seek(chunk.offset)
-    body = file.read(6)
-    return int(struct.unpack(">2xI", body)[0]) if len(body) == 6 else None

@@ -10,6 +10,8 @@ from typing import BinaryIO
 
 _FIRST_FRAME_BYTES = 4096
 """The length header lies in the first frame; frames are shorter than this."""
+_TAG_BYTES = 128
+"""Size of an ID3v1 tag, which stands at the end of a file."""
 _MARKS = (b"Xing", b"Info", b"VBRI")
 
 
@@ -34,6 +36,12 @@ class UnboundedFile:
 
     mpg123 guesses the sound's length from the file's; a file that claims many times its
     size gives a guess that is never too short, and reading still ends where the bytes end.
+    The last bytes, where mpg123 looks for a tag, are zeros.
+
+    Attributes
+    ----------
+    exhausted : bool
+        True once more bytes were wanted than there are.
     """
 
     _STRETCH = 64
@@ -43,6 +51,7 @@ class UnboundedFile:
         self._file = file
         self._size = file.seek(0, 2)
         self._position = file.seek(0)
+        self.exhausted = False
 
     def seek(self, offset: int, whence: int = 0) -> int:
         """Move; the end is where the stretched file would end."""
@@ -56,15 +65,17 @@ class UnboundedFile:
 
     def readinto(self, buffer: memoryview) -> int:
         """Fill the buffer as far as there are bytes."""
-        self._file.seek(self._position)
-        data = self._file.read(len(buffer))
+        data = self.read(len(buffer))
         buffer[: len(data)] = data
-        self._position += len(data)
         return len(data)
 
     def read(self, size: int) -> bytes:
         """Read as far as there are bytes."""
-        self._file.seek(self._position)
-        data = self._file.read(size)
+        if self._position >= self._size * self._STRETCH - _TAG_BYTES:
+            data = bytes(min(size, _TAG_BYTES))
+        else:
+            self._file.seek(self._position)
+            data = self._file.read(size)
+            self.exhausted = self.exhausted or len(data) < size
         self._position += len(data)
         return data

@@ -148,9 +148,7 @@ def _probe_soundfile(path: str) -> SoundInfo:
 def _check_promise(path: str, info: SoundInfo) -> SoundInfo:
     """Put the header's own count in place of the one that libsndfile has cut to the file."""
     with open(os.fsencode(path), "rb") as file:
-        layout = chunks.walk(file)
-        named = chunks.aiff_frames(file, layout)
-    promise = chunks.promise(layout)
+        promise = chunks.promise(chunks.walk(file))
     if promise is None or info.frames is None:
         return info
     if promise.streaming:
@@ -158,8 +156,6 @@ def _check_promise(path: str, info: SoundInfo) -> SoundInfo:
         return replace(info, notes=(note,)) if promise.held else info
     if promise.promised > promise.held > 0:
         return replace(info, frames=max(info.frames, _scaled(info, promise)))
-    if named is not None and 0 < info.frames - named <= 1 and info.subtype.endswith("8"):
-        return replace(info, frames=named)
     return info
 
 

@@ -35,7 +35,7 @@ class Decoder(Protocol):
     def read(self, frames: int) -> Samples:
         """Next samples, at most so many; none at the end."""
 
-    def seek(self, start: int, frames: int | None) -> bool:
+    def seek(self, start: int) -> bool:
         """Go to a sample; False where that cannot be done exactly."""
 
     def close(self) -> None:
@@ -96,6 +96,7 @@ class SoundReader:
         self._path = path
         self._keep_truncated = keep_truncated
         self._ended = False
+        self._judged = False
         self._most = max(1, _MANY_SAMPLES // info.channels)
         self._none: Samples = np.zeros((info.channels, 0), dtype_of(info))
         self._ahead = self._none
@@ -107,6 +108,8 @@ class SoundReader:
         claim = self.info.frames
         if not self._ended and not self._ahead.shape[1] and (claim or 0) <= self.position:
             self._ahead = self._next(1)
+            if self._ended:
+                self._judge_end()
         return self._ended and not self._ahead.shape[1]
 
     def read(self, frames: int) -> Samples:
@@ -163,7 +166,7 @@ class SoundReader:
         if start == self.position:
             return
         forward = start > self.position
-        exact = not self.info.sequential and self._decoder.seek(start, self.info.frames)
+        exact = not self.info.sequential and self._decoder.seek(start)
         if exact:
             self._ahead, self._ended, self.position = self._none, False, start
             return
@@ -223,8 +226,11 @@ class SoundReader:
     def _judge_end(self) -> None:
         """Compare the end with the claim, once."""
         claim = self.info.frames
-        if claim is None or self.position == claim or self._reported_end():
+        if self.position == 0 and self.info.decoder == "av":
+            raise UnreadableAudio(self._path, "holds no sound that FFmpeg can decode")
+        if claim is None or self.position == claim or self._judged:
             return
+        self._judged = True
         if self.position > claim:
             if not self._is_estimate():
                 self.notes.append(f"header promises {claim} samples, {self.position} came")
@@ -241,9 +247,6 @@ class SoundReader:
         if not self._keep_truncated:
             raise TruncatedAudio(self._path, reason)
         self.notes.append(reason)
-
-    def _reported_end(self) -> bool:
-        return any(note.startswith("header promises") for note in self.notes)
 
     def _is_lossy(self) -> bool:
         return self.info.decoder == "av" or self.info.subtype in _ESTIMATED

@@ -29,8 +29,17 @@ SUFFIXES = frozenset(
 """Extensions that are taken as audio because FFmpeg reads them."""
 _GUESSED_LENGTH = frozenset({"aac", "mp3", "ac3", "eac3", "dts", "amr", "flac", "asf"})
 """Formats of FFmpeg whose length is a guess from the bit rate, or includes unheard sound."""
-_FULL_SCALE_BITS = {"u8": 7, "s16": 15, "s32": 31, "s64": 63}
-"""Bits below full scale of FFmpeg's integer sample formats."""
+_FORMATS: dict[str, tuple[type[np.generic], int]] = {
+    "u8": (np.uint8, 7),
+    "s16": (np.int16, 15),
+    "s32": (np.int32, 31),
+    "s64": (np.int64, 63),
+    "flt": (np.float32, 0),
+    "dbl": (np.float64, 0),
+}
+"""FFmpeg's sample formats: how they are stored, and the bits below full scale."""
+_MOST_PADDING = 8192
+"""Samples; above the longest packet of the codecs that pad (HE-AAC: 2048; Vorbis: 8192)."""
 _WIDE = frozenset({"s32", "s64", "dbl"})
 
 
@@ -55,7 +64,7 @@ def probe_av(path: str) -> SoundInfo:
         sample_format = codec.format.name.removesuffix("p") if codec.format else ""
         name = container.format.name.split(",")[0]
         frames = None
-        if stream.duration is not None and stream.time_base and name not in _GUESSED_LENGTH:
+        if stream.duration and stream.time_base and name not in _GUESSED_LENGTH:
             frames = round(stream.duration * stream.time_base * codec.sample_rate)
         return SoundInfo(
             rate_hz=codec.sample_rate,
@@ -105,7 +114,7 @@ class AvDecoder:
         taken, self._rest = self._rest[:, :frames], self._rest[:, frames:]
         return taken
 
-    def seek(self, start: int, frames: int | None) -> bool:
+    def seek(self, start: int) -> bool:
         """Seeking in compressed streams is not exact: always False."""
         return False
 
@@ -115,6 +124,29 @@ class AvDecoder:
         self._container.close()
 
     def _decode(self) -> Iterator[Samples]:
+        """Blocks as they come, less the padding at the end.
+
+        FFmpeg takes off what an encoder put in front, but not what it put behind: the rest of
+        its last packet, beyond the length that the container names.
+        """
+        claim = self._info.frames
+        done = 0
+        beyond: list[Samples] = []
+        for block in self._frames():
+            done += block.shape[1]
+            if claim is None or done <= claim:
+                yield block
+                continue
+            beyond.append(block)
+            if done - claim > _MOST_PADDING:
+                claim = None  # too much for padding: the container's length is wrong
+                yield from beyond
+                beyond = []
+        if claim is not None and beyond:
+            rest = np.concatenate(beyond, axis=1)
+            yield rest[:, : rest.shape[1] - (done - claim)]
+
+    def _frames(self) -> Iterator[Samples]:
         from av.error import FFmpegError
 
         stream = _audio_stream(self._path, self._container)
@@ -168,17 +200,19 @@ def _audio_stream(path: str, container: av.container.InputContainer) -> Any:
 
 def _samples_of(frame: av.audio.frame.AudioFrame, info: SoundInfo) -> Samples:
     """A frame as ``(channels, samples)`` floats, full scale at 1.0."""
-    values = frame.to_ndarray()
-    if not frame.format.is_planar:
-        values = values.reshape(-1, info.channels).T
-    dtype = dtype_of(info)
-    bits = _FULL_SCALE_BITS.get(frame.format.name.removesuffix("p"))
-    if bits is None:
-        return np.ascontiguousarray(values, dtype)
-    sound: Samples = np.ascontiguousarray(values).astype(dtype)
-    if bits == _FULL_SCALE_BITS["u8"]:
+    kind = frame.format.name.removesuffix("p")
+    stored, bits = _FORMATS[kind]
+    if frame.format.is_planar:
+        planes = [np.frombuffer(plane, stored)[: frame.samples] for plane in frame.planes]
+        values = np.stack(planes)
+    else:
+        count = frame.samples * info.channels
+        values = np.frombuffer(frame.planes[0], stored)[:count].reshape(-1, info.channels).T
+    sound: Samples = np.array(values, dtype_of(info), order="C")
+    if stored == np.uint8:
         sound -= 128
-    sound *= dtype.type(2.0**-bits)  # type: ignore[operator]
+    if bits:
+        sound *= sound.dtype.type(2.0**-bits)
     return sound
 
 

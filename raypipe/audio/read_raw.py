@@ -42,7 +42,7 @@ class RawDecoder:
             whole, self._info.subtype, self._info.endian, self._info.channels
         )
 
-    def seek(self, start: int, frames: int | None) -> bool:
+    def seek(self, start: int) -> bool:
         """Go to a sample."""
         self._file.seek(start * self._frame_bytes)
         return True

@@ -21,6 +21,8 @@ _PLAIN = frozenset(
     {"PCM_S8", "PCM_U8", "PCM_16", "PCM_24", "PCM_32", "FLOAT", "DOUBLE", "ULAW", "ALAW"}
 )
 _SEEKABLE = _PLAIN | {"IMA_ADPCM", "MS_ADPCM"}
+_NO_MP3_FRAME = 7
+"""libsndfile's error number, whose own words speak of a missing file."""
 _UNSEEKABLE = frozenset({"SDS", "MP3", "OGG", "XI"})
 
 
@@ -58,9 +60,9 @@ class SoundfileDecoder:
     def __init__(self, path: str, info: SoundInfo) -> None:
         self._path = path
         self._dtype = dtype_of(info)
-        # AIFF pads odd sizes, and libsndfile takes the pad byte for a sample.
-        self._left = info.frames if info.container == "AIFF" else None
+        self._channels = info.channels
         self._bytes: BinaryIO | None = None
+        self._unbounded: mp3tag.UnboundedFile | None = None
         self._file = self._open(info)
 
     def _open(self, info: SoundInfo) -> SequentialSoundFile:
@@ -68,7 +70,8 @@ class SoundfileDecoder:
             if info.container == "MP3":
                 self._bytes = open(os.fsencode(self._path), "rb")  # noqa: PTH123, SIM115
                 if not mp3tag.tells_length(self._bytes):
-                    return SequentialSoundFile(mp3tag.UnboundedFile(self._bytes))
+                    self._unbounded = mp3tag.UnboundedFile(self._bytes)
+                    return SequentialSoundFile(self._unbounded)
             return SequentialSoundFile(os.fsencode(self._path))
         except (OSError, sf.LibsndfileError) as error:
             self.close()
@@ -82,25 +85,25 @@ class SoundfileDecoder:
         UnreadableAudio
             Where libsndfile cannot go on.
         """
-        if self._left is not None:
-            frames = min(frames, self._left)
+        # soundfile drops what it got before an error; NaN shows how far it came.
+        block = np.full((frames, self._channels), np.nan, self._dtype)
         try:
-            block = self._file.read(frames, dtype=self._dtype.name, always_2d=True)
+            block = self._file.read(out=block)
         except sf.LibsndfileError as error:
-            raise UnreadableAudio(self._path, f"decoding broke off: {reason_of(error)}") from error
-        if self._left is not None:
-            self._left -= len(block)
+            if self._unbounded is None or not self._unbounded.exhausted:
+                reason = f"decoding broke off: {reason_of(error)}"
+                raise UnreadableAudio(self._path, reason) from error
+            # The last frame of an MP3 is often incomplete.
+            block = block[: np.count_nonzero(~np.isnan(block[:, 0]))]
         sound: Samples = np.ascontiguousarray(block.T)
         return sound
 
-    def seek(self, start: int, frames: int | None) -> bool:
+    def seek(self, start: int) -> bool:
         """Go to a sample; False where libsndfile cannot."""
         try:
             self._file.seek(start)
         except sf.LibsndfileError:
             return False
-        if self._left is not None and frames is not None:
-            self._left = max(0, frames - start)
         return True
 
     def close(self) -> None:
@@ -115,6 +118,8 @@ def reason_of(error: Exception) -> str:
     """One clause from an error of libsndfile or the system."""
     if isinstance(error, OSError):
         return error.strerror or type(error).__name__
+    if isinstance(error, sf.LibsndfileError) and error.code == _NO_MP3_FRAME:
+        return "libsndfile says: No MPEG frame found"
     text = error.error_string if isinstance(error, sf.LibsndfileError) else str(error)
     text = " ".join(text.split()).rstrip(".")
     return f"libsndfile says: {text}"

@@ -19,6 +19,7 @@ from rich.progress import Progress as Bar
 from rich.table import Table
 from rich.text import Text
 
+from raypipe.cli.words import clock
 from raypipe.results.report import RunReport, entry_of
 from raypipe.storage import show
 from raypipe.telemetry import Progress
@@ -200,12 +201,3 @@ def progress_words(progress: Progress) -> str:
     if progress.failed:
         words.append(f"{progress.failed} failed")
     return ", ".join(words)
-
-
-def clock(seconds: float) -> str:
-    """Seconds as ``h:mm:ss`` or ``m:ss``; below ten seconds with a decimal."""
-    if seconds < 10:
-        return f"{seconds:.1f} s"
-    minutes, whole = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours}:{minutes:02}:{whole:02}" if hours else f"{minutes}:{whole:02}"

@@ -220,17 +220,17 @@ def _walk(route: Route, settings: RunSettings) -> Iterator[tuple[str, os.stat_re
         folder, above = open_folders.pop()
         try:
             here = os.stat(folder)
+            identity = (here.st_dev, here.st_ino)
+            if identity in above:
+                continue
             entries = os.scandir(folder)
         except OSError as error:
             yield folder, error
             continue
-        identity = (here.st_dev, here.st_ino)
-        if identity in above:
-            continue
         with entries:
             for entry in entries:
                 name = entry.path[len(route.root) :].lstrip("/")
-                if entry.is_dir():
+                if _is_folder(entry):
                     skipped = entry.name == PRIVATE or entry.name.startswith(PRIVATE + "-")
                     if skipped or _matches(name, settings.exclude):
                         continue
@@ -244,6 +244,13 @@ def _walk(route: Route, settings: RunSettings) -> Iterator[tuple[str, os.stat_re
                         yield entry.path, entry.stat()
                     except OSError as error:
                         yield entry.path, error
+
+
+def _is_folder(entry: os.DirEntry[str]) -> bool:
+    try:
+        return entry.is_dir()
+    except OSError:  # a link that leads to itself: it fails as a file, with the reason
+        return False
 
 
 def _wanted_file(base: str, name: str, settings: RunSettings) -> bool:

@@ -1,0 +1,108 @@
+"""raypipe: audio models over recordings, many files at once, exact to the bit.
+
+The public face; everything else is reached through it or through its own room.
+
+- `enhance` runs a model over a file, a folder, a glob or a list.
+- `Enhancer` runs a model over arrays.
+- `load_model` gives a model by name or path, with its card.
+- the errors of `raypipe.errors`, and the outcomes of `raypipe.types`.
+
+Importing it is light: the heavy parts come in when they are first used.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, Any
+
+from raypipe.errors import (
+    AudioError,
+    ModelError,
+    RaypipeError,
+    StorageError,
+    UsageError,
+)
+from raypipe.settings import RunSettings, make_settings
+from raypipe.types import Done, Failed, Outcome, Skipped
+from raypipe.version import VERSION as __version__
+
+if TYPE_CHECKING:
+    from raypipe.enhancer import Enhancer
+    from raypipe.inference.lanes import LaneModel
+    from raypipe.results.report import RunReport
+
+__all__ = [
+    "AudioError",
+    "Done",
+    "Enhancer",
+    "Failed",
+    "ModelError",
+    "Outcome",
+    "RaypipeError",
+    "RunSettings",
+    "Skipped",
+    "StorageError",
+    "UsageError",
+    "__version__",
+    "enhance",
+    "load_model",
+]
+
+
+def enhance(
+    source: str | os.PathLike[str],
+    output: str | os.PathLike[str],
+    *,
+    config: str | os.PathLike[str] | None = None,
+    report: str | os.PathLike[str] | None = None,
+    **settings: Any,
+) -> RunReport:
+    """Run a model over recordings and write a mirrored tree.
+
+    Parameters
+    ----------
+    source : path
+        A file, a folder, a glob, or ``@list.txt``.
+    output : path
+        A folder, or a file where `source` is one file.
+    config : path, optional
+        TOML file with settings; arguments win over it.
+    report : path, optional
+        Where to write the report as JSON.
+    **settings
+        Fields of `RunSettings`, such as ``model="passthrough"``, ``workers=4``.
+
+    Returns
+    -------
+    RunReport
+        ``report.totals`` and ``report.files``, with each file's outcome.
+
+    Raises
+    ------
+    UsageError, ModelError, StorageError
+        See `raypipe.errors`. A file's own fault is no error: it is in the report.
+    """
+    from raypipe.driver import run
+
+    return run(source, output, make_settings(settings, config=config), report=report)
+
+
+def load_model(name: str | os.PathLike[str], *, lanes: int = 32) -> LaneModel:
+    """Load a model by name or path, ready to step so many lanes; its card is in ``.card``.
+
+    Raises
+    ------
+    ModelError
+        If there is no such model, or it cannot be loaded.
+    """
+    from raypipe.inference.zoo import find_model, load_lane_model
+
+    return load_lane_model(find_model(os.fspath(name)), lanes)
+
+
+def __getattr__(name: str) -> Any:
+    if name == "Enhancer":
+        from raypipe.enhancer import Enhancer
+
+        return Enhancer
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -1,0 +1,239 @@
+"""The model card: what the numbers in a graph cannot say, checked and as TOML.
+
+Comes in: TOML text (out of a ``.tflite`` or from a sidecar file), or values from
+Python. Goes out: a `ModelCard` whose fields can be relied on, or a `ModelError`
+that names the file, the field, what was found and what was wanted. The text
+that `ModelCard.to_toml` writes reads back as an equal card::
+
+    name = "denoise"            version = "1"          task = "enhance"
+    rate_hz = 16000             frame = 128            hop = 128
+    latency = 0                 memory = "recurrent"   front_end = "waveform"
+    [tensors]
+    input = "frame"             output = "out"
+    [tensors.state]
+    h = "h_out"                 (state input = state output)
+    [quality]
+    pesq_wb = 2.6
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from typing import Any
+
+from raypipe.errors import ModelError
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
+MEMORIES = ("stateless", "finite", "recurrent")
+FRONT_ENDS = ("waveform",)
+
+_TEXTS = ("name", "version", "task", "memory", "front_end", "licence", "source",
+          "training_data", "description")  # fmt: skip
+_LEAST = {"rate_hz": 1, "frame": 1, "hop": 1, "latency": 0, "context": 0}
+"""The whole-number fields and the least value of each, in samples (``rate_hz`` in Hz)."""
+_NEEDED = ("name", "frame", "memory", "tensors")
+_BARE_KEY = re.compile(r"[A-Za-z0-9_-]+\Z")
+
+
+@dataclass(frozen=True, slots=True)
+class Tensors:
+    """The graph's tensors, by the names of its signature."""
+
+    input: str
+    """Takes the sound: ``(lanes, frame)`` float32."""
+    output: str
+    """Gives the sound: ``(lanes, hop)`` float32."""
+    state: Mapping[str, str] = field(default_factory=dict)
+    """State input by name, and the output that holds its next value; all begin as zeros."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelCard:
+    """What must be known of a frame model to run it.
+
+    Raises
+    ------
+    ModelError
+        If a field is not what it may be.
+    """
+
+    name: str
+    """What users call it."""
+    frame: int
+    """Samples that the graph takes in a step."""
+    memory: str
+    """``stateless``: any order; ``finite``: exact with `context`; ``recurrent``: in order."""
+    tensors: Tensors
+    """Where sound and state go in and come out."""
+    version: str = "1"
+    """Counts up when the sound changes."""
+    task: str = "enhance"
+    """What it is for; ``test`` for models that only try the machine."""
+    rate_hz: int | None = None
+    """Sampling rate in Hz; None: runs at whatever rate the file has."""
+    hop: int = 0
+    """New samples in a step; 0 is read as `frame`."""
+    latency: int = 0
+    """Samples, at the model's rate, by which its output comes late."""
+    context: int = 0
+    """Samples of past that a result depends on, where memory is ``finite``."""
+    front_end: str = "waveform"
+    """What the graph is given: ``waveform``, samples as they are."""
+    licence: str = ""
+    """SPDX name where there is one."""
+    source: str = ""
+    """Where it comes from."""
+    training_data: str = ""
+    """What it was trained on."""
+    quality: Mapping[str, str | int | float | bool] = field(default_factory=dict)
+    """Measured quality, free names."""
+    description: str = ""
+    """A sentence for people."""
+
+    def __post_init__(self) -> None:
+        if self.hop == 0:
+            object.__setattr__(self, "hop", self.frame)
+        fault = _fault(self._table())
+        if fault:
+            raise ModelError(f"model card {self.name!r}: {fault}")
+
+    @classmethod
+    def from_toml(cls, text: str, where: str) -> ModelCard:
+        """Read a card.
+
+        Parameters
+        ----------
+        text : str
+            TOML.
+        where : str
+            File that it comes from, for error messages.
+
+        Raises
+        ------
+        ModelError
+            If the text is not TOML, or a field is missing, unknown or not what it may be.
+        """
+        try:
+            table: dict[str, Any] = tomllib.loads(text)
+        except tomllib.TOMLDecodeError as error:
+            raise ModelError(f"{where}: the model card is not valid TOML: {error}") from error
+        fault = _fault(table)
+        if fault:
+            raise ModelError(f"{where}: {fault}")
+        return cls(**{**table, "tensors": Tensors(**table["tensors"])})
+
+    def to_toml(self) -> str:
+        """The card as TOML; the same card always gives the same text."""
+        table = self._table()
+        tensors, quality = table.pop("tensors"), table.pop("quality", {})
+        state = tensors.pop("state")
+        parts = [_lines(table), "[tensors]\n" + _lines(tensors)]
+        if state:
+            parts.append("[tensors.state]\n" + _lines(state))
+        if quality:
+            parts.append("[quality]\n" + _lines(quality))
+        return "\n".join(parts)
+
+    def _table(self) -> dict[str, Any]:
+        """As TOML would give it: no field that says nothing."""
+        table = {f.name: getattr(self, f.name) for f in fields(self)}
+        tensors = self.tensors
+        table["tensors"] = {
+            "input": tensors.input, "output": tensors.output, "state": dict(tensors.state),
+        }  # fmt: skip
+        table["quality"] = dict(self.quality)
+        return {name: value for name, value in table.items() if value not in (None, "", {})}
+
+
+def _lines(table: Mapping[str, Any]) -> str:
+    return "".join(f"{_key(name)} = {_literal(value)}\n" for name, value in table.items())
+
+
+def _key(name: str) -> str:
+    return name if _BARE_KEY.match(name) else _literal(name)
+
+
+def _literal(value: str | int | float | bool) -> str:
+    if isinstance(value, str):  # JSON's escapes are TOML's, but for DEL
+        return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007F")
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return repr(value)
+
+
+def _fault(table: Mapping[str, Any]) -> str | None:
+    """The first thing wrong with a card as TOML gives it, or None."""
+    for name in _NEEDED:
+        if name not in table:
+            return f"field '{name}' is missing"
+    known = [f.name for f in fields(ModelCard)]
+    for name, value in table.items():
+        if name not in known:
+            return f"field '{name}' is unknown; the known ones are {', '.join(known)}"
+        if name in _TEXTS and not isinstance(value, str):
+            return _found(name, value, "text")
+        if name in _LEAST and not _is_whole(value, _LEAST[name]):
+            return _found(name, value, f"a whole number of at least {_LEAST[name]}")
+    return _tensor_fault(table["tensors"]) or _quality_fault(table) or _meaning_fault(table)
+
+
+def _meaning_fault(table: Mapping[str, Any]) -> str | None:
+    memory, front_end = table["memory"], table.get("front_end", "waveform")
+    hop, state = table.get("hop", table["frame"]), table["tensors"].get("state")
+    if not table["name"]:
+        return _found("name", "", "a name")
+    if memory not in MEMORIES:
+        return _found("memory", memory, " or ".join(MEMORIES))
+    if front_end not in FRONT_ENDS:
+        return _found("front_end", front_end, " or ".join(FRONT_ENDS))
+    if hop != table["frame"]:
+        return _found("hop", hop, f"the frame ({table['frame']}), as the front end is waveform")
+    if (memory == "stateless") == bool(state):
+        wanted = "no state tensors" if memory == "stateless" else "state tensors"
+        return f"field 'memory': found '{memory}', which wants {wanted} in [tensors.state]"
+    if memory == "finite" and not table.get("context"):
+        return _found("context", 0, "a positive number of samples, as memory is finite")
+    return None
+
+
+def _tensor_fault(tensors: Any) -> str | None:
+    if not isinstance(tensors, Mapping):
+        return _found("tensors", tensors, "a table with input and output")
+    for name in ("input", "output"):
+        if not isinstance(tensors.get(name), str) or not tensors[name]:
+            return _found(f"tensors.{name}", tensors.get(name), "a tensor's name")
+    unknown = set(tensors) - {"input", "output", "state"}
+    if unknown:
+        return f"field 'tensors.{min(unknown)}' is unknown; known are input, output, state"
+    state = tensors.get("state", {})
+    if not isinstance(state, Mapping) or not all(isinstance(v, str) for v in state.values()):
+        return _found("tensors.state", state, "names of state inputs = names of state outputs")
+    inputs, outputs = [tensors["input"], *state], [tensors["output"], *state.values()]
+    if len(set(inputs)) < len(inputs) or len(set(outputs)) < len(outputs):
+        return _found("tensors", {**tensors}, "each tensor named once")
+    return None
+
+
+def _quality_fault(table: Mapping[str, Any]) -> str | None:
+    quality = table.get("quality", {})
+    if isinstance(quality, Mapping) and all(
+        isinstance(value, str | int | float) for value in quality.values()
+    ):
+        return None
+    return _found("quality", quality, "names = numbers or text")
+
+
+def _is_whole(value: Any, least: int) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and value >= least
+
+
+def _found(name: str, value: Any, wanted: str) -> str:
+    return f"field '{name}': found {value!r}, wanted {wanted}"

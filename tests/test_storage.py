@@ -1,0 +1,80 @@
+from __future__ import annotations
+
+import errno
+import os
+from pathlib import Path
+
+import pytest
+
+from raypipe.errors import OutputBusy, StorageError, UsageError
+from raypipe.storage import Hold, Place, local_path, name_fits, show, storage_error
+
+
+def test_a_second_run_is_refused_and_told_who_holds_the_output(tmp_path: Path) -> None:
+    with (
+        Hold(str(tmp_path)) as place,
+        pytest.raises(OutputBusy, match=f"process {os.getpid()} on "),
+        Hold(str(tmp_path)),
+    ):
+        pass
+    with Hold(str(tmp_path)) as again:
+        assert again.still_ours()
+        assert not place.still_ours()
+
+
+def test_what_a_dead_run_left_is_swept(tmp_path: Path) -> None:
+    with Hold(str(tmp_path)) as place:
+        Path(place.temporary("1-sound")).write_bytes(b"half")
+    left = Place(place.root, place.private, "dead")
+    Path(left.temporary("2-sound")).write_bytes(b"half")
+    with Hold(str(tmp_path)):
+        assert os.listdir(tmp_path / ".raypipe/tmp") == []
+
+
+def test_a_single_file_leaves_nothing_behind(tmp_path: Path) -> None:
+    with Hold(str(tmp_path), resumable=False) as place:
+        Path(place.temporary("1-sound")).write_bytes(b"half")
+    assert os.listdir(tmp_path) == []
+
+
+def test_an_abandoned_private_folder_is_swept_but_a_held_one_is_not(tmp_path: Path) -> None:
+    dead = tmp_path / ".raypipe-0123456789ab"
+    dead.mkdir()
+    (dead / "lock").write_text("0123456789ab process 1 on nowhere")
+    with (
+        Hold(str(tmp_path), resumable=False) as first,
+        Hold(str(tmp_path), resumable=False) as second,
+    ):
+        assert not dead.exists()
+        assert first.still_ours() and second.still_ours()
+
+
+def test_a_place_that_cannot_be_written_is_named(tmp_path: Path) -> None:
+    (tmp_path / "file").write_bytes(b"x")
+    with pytest.raises(StorageError, match=r"file/out: cannot write into the output: a part of"):
+        Hold(str(tmp_path / "file/out")).__enter__()
+
+
+def test_errors_say_path_and_cause() -> None:
+    error = OSError(errno.ENOSPC, "No space left on device")
+    assert str(storage_error(error, "/a/b", "write")) == (
+        "/a/b: cannot write: no space is left on the device"
+    )
+
+
+def test_paths_are_shown_on_one_line() -> None:
+    assert show("a\nb") == "a\\nb"
+    assert show(os.fsdecode(b"\xff.wav")) == "\\xff.wav"
+    assert show("Grüße.wav") == "Grüße.wav"
+
+
+def test_addresses() -> None:
+    assert local_path("/a/b") == "/a/b"
+    assert local_path("file:///a/b") == "/a/b"
+    with pytest.raises(UsageError, match="gs://"):
+        local_path("gs://bucket/a")
+
+
+def test_long_names_are_counted_in_bytes() -> None:
+    assert name_fits("a/" + "q" * 255)
+    assert not name_fits("a/" + "é" * 128)
