@@ -83,7 +83,7 @@ def run(
     listed = refuse_collisions(
         lambda: scan(route, settings), names_stay=settings.output_format == "keep"
     )
-    fingerprint = settings.fingerprint(model.sha256)
+    fingerprint = settings.fingerprint(model.fingerprint)
     result = RunReport(VERSION, settings_facts(asdict(settings)), _model_facts(model), _place())
     resumable = route.output_name is None
     with Hold(route.output_root, resumable=resumable) as place:
@@ -120,7 +120,7 @@ def preview(
     refuse_collisions(lambda: scan(route, settings), names_stay=settings.output_format == "keep")
     place = Place(route.output_root, os.path.join(route.output_root, PRIVATE), "")
     journal = Journal(place) if route.output_name is None else None
-    yield from _to_do(route, settings, place, journal, settings.fingerprint(model.sha256))
+    yield from _to_do(route, settings, place, journal, settings.fingerprint(model.fingerprint))
 
 
 def _to_do(

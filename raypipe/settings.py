@@ -97,13 +97,13 @@ class RunSettings:
         if self.raw is not None:
             check_raw(self.raw)
 
-    def fingerprint(self, model_sha256: str) -> str:
+    def fingerprint(self, model: str) -> str:
         """Digest of the model and of every setting that changes the sound, and of nothing else.
 
         Parameters
         ----------
-        model_sha256 : str
-            Digest of the model's file.
+        model : str
+            Digest of the model, its card included.
 
         Returns
         -------
@@ -112,7 +112,7 @@ class RunSettings:
         """
         sound = {
             "sound_version": SOUND_VERSION,
-            "model": model_sha256,
+            "model": model,
             "rate_hz": self.rate_hz,
             "raw": asdict(self.raw) if self.raw else None,
             "output_format": self.output_format,

@@ -98,7 +98,9 @@ def walk(file: Seekable) -> Layout:
 
 
 def _chunks(file: Seekable, start: int, style: str, big: bool, end: int) -> tuple[Chunk, ...]:
-    header = struct.Struct((">" if big else "<") + {"4s4": "4sI", "16s8": "16sq", "4s8": "4sq"}[style])
+    header = struct.Struct(
+        (">" if big else "<") + {"4s4": "4sI", "16s8": "16sq", "4s8": "4sq"}[style]
+    )
     found: list[Chunk] = []
     long_data = 0
     position = start
@@ -143,4 +145,3 @@ def _is_placeholder(size: int, layout: Layout) -> bool:
     if layout.kind in ("W64", "CAF"):
         return size == 0
     return size == 0 or 0x7FFF0000 <= size <= 0x80000100 or 0xFFFF0000 <= size <= 0xFFFFFFFF
-

@@ -68,9 +68,10 @@ def complete(file: ReadWrite, target: SoundTarget, frames: int) -> None:
         file.write(text)
     elif target.container in _PEAK_HOLDERS and target.subtype in ("FLOAT", "DOUBLE"):
         _forget_peak_time(file)
-    elif target.container == "AIFF" and target.subtype in _ONE_BYTE:
-        if frames * target.channels % 2:
-            _fix_aiff_length(file, frames, frames * target.channels)
+    elif (
+        target.container == "AIFF" and target.subtype in _ONE_BYTE and frames * target.channels % 2
+    ):
+        _fix_aiff_length(file, frames, frames * target.channels)
 
 
 def _forget_peak_time(file: ReadWrite) -> None:

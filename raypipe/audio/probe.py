@@ -21,10 +21,9 @@ from raypipe.errors import UnreadableAudio, UnsupportedAudio
 from raypipe.types import RawLayout, SoundInfo
 
 _RAW_SUFFIXES = frozenset({".raw", ".pcm"})
-_SOUNDFILE_SUFFIXES = frozenset(
-    ".wav .wave .bwf .rf64 .w64 .aif .aiff .aifc .au .snd .caf .flac .ogg .oga .opus .mp1 .mp2"
-    " .mp3 .nist .sph .ircam .sf .pvf .paf .svx .8svx .iff .avr .sds .sd2 .voc .htk .xi .wve"
-    " .mpc2k".split()
+_SOUNDFILE_NAMES = (
+    "wav wave bwf rf64 w64 aif aiff aifc au snd caf flac ogg oga opus mp1 mp2 mp3 nist sph ircam"
+    " sf pvf paf svx 8svx iff avr sds voc htk xi wve mpc2k"
 )
 _MOST_HZ = 1_536_000
 _MOST_CHANNELS = 64
@@ -36,7 +35,8 @@ _WIDE = frozenset({"PCM_32", "ALAC_32", "DOUBLE"})
 @lru_cache(maxsize=1)
 def find_audio_suffixes() -> frozenset[str]:
     """Extensions, lower case with their dot, that are taken as audio in a folder."""
-    return _SOUNDFILE_SUFFIXES | _RAW_SUFFIXES | read_av.SUFFIXES
+    by_soundfile = frozenset(f".{name}" for name in _SOUNDFILE_NAMES.split())
+    return by_soundfile | _RAW_SUFFIXES | read_av.SUFFIXES
 
 
 def probe(path: str, raw: RawLayout | None = None) -> SoundInfo:
@@ -75,7 +75,7 @@ def probe(path: str, raw: RawLayout | None = None) -> SoundInfo:
 def _size_of(path: str) -> int:
     """Bytes of a regular file; anything else could block for ever when opened."""
     try:
-        found = os.stat(os.fsencode(path))  # noqa: PTH116
+        found = os.stat(os.fsencode(path))
     except (OSError, ValueError) as error:
         raise UnreadableAudio(path, reason_of(error)) from error
     if stat.S_ISDIR(found.st_mode):
@@ -167,4 +167,3 @@ def _scaled(info: SoundInfo, promise: chunks.Promise) -> int:
     except KeyError:
         return int((info.frames or 0) * promise.promised / promise.held)
     return promise.promised // (width * info.channels)
-

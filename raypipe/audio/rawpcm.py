@@ -7,7 +7,7 @@ out go ``(channels, samples)`` arrays, or interleaved bytes. Integers stand for
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -105,7 +105,7 @@ def to_bytes(data: NDArray[Any], subtype: str, endian: str) -> bytes:
         Shape ``(channels, samples)``: int16 for PCM_16, left-aligned int32 for the other
         integers, float32 for FLOAT, float64 for DOUBLE.
     """
-    order = ">" if endian == "BIG" else "<"
+    order: Literal["<", ">"] = ">" if endian == "BIG" else "<"
     turned = data.T
     if subtype == "PCM_24":
         columns = slice(0, 3) if endian == "BIG" else slice(1, 4)

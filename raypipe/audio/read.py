@@ -8,6 +8,7 @@ depend on how a file is cut into reads: a read is short only where the sound end
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from types import TracebackType
 from typing import Protocol
 
@@ -42,7 +43,96 @@ class Decoder(Protocol):
         """Close the file."""
 
 
-_DECODERS = {"soundfile": SoundfileDecoder, "raw": RawDecoder, "av": AvDecoder}
+_DECODERS: dict[str, Callable[[str, SoundInfo], Decoder]] = {
+    "soundfile": SoundfileDecoder,
+    "raw": RawDecoder,
+    "av": AvDecoder,
+}
+
+
+def open_sound(
+    path: str,
+    info: SoundInfo | None = None,
+    raw: RawLayout | None = None,
+    *,
+    keep_truncated: bool = False,
+) -> SoundReader:
+    """Open a file for reading from its first sample.
+
+    Parameters
+    ----------
+    path : str
+        A local file.
+    info : SoundInfo or None
+        What `probe` found earlier; None to probe now.
+    raw : RawLayout or None
+        For `probe`.
+    keep_truncated : bool
+        Whether sound that ends early becomes a note instead of an error.
+
+    Raises
+    ------
+    AudioError
+        As `probe` does.
+    """
+    return SoundReader(path, probe(path, raw) if info is None else info, keep_truncated)
+
+
+class SoundReader:
+    """A file open for reading.
+
+    Attributes
+    ----------
+    info : SoundInfo
+        What the decoder says of the file.
+    position : int
+        The next sample that `read` gives.
+    nonfinite : int
+        NaN and infinite samples found.
+    notes : list of str
+        Oddities found while reading, beside those in `info`.
+    """
+
+    def __init__(self, path: str, info: SoundInfo, keep_truncated: bool = False) -> None:
+        self.info = info
+        self.position = 0
+        self.nonfinite = 0
+        self.notes: list[str] = []
+        self._path = path
+        self._keep_truncated = keep_truncated
+        self._ended = False
+        self._judged = False
+        self._most = max(1, _MANY_SAMPLES // info.channels)
+        self._none: Samples = np.zeros((info.channels, 0), dtype_of(info))
+        self._ahead = self._none
+        self._decoder: Decoder = _DECODERS[info.decoder](path, info)
+
+    @property
+    def at_end(self) -> bool:
+        """True where nothing more comes."""
+        ended = self._ended
+        if not ended and not self._ahead.shape[1] and (self.info.frames or 0) <= self.position:
+            self._ahead = self._next(1)
+            ended = not self._ahead.shape[1]
+            if ended:
+                self._judge_end()
+        return ended and not self._ahead.shape[1]
+
+    def read(self, frames: int) -> Samples:
+        """Next samples, at most so many; none at the end."""
+
+    def seek(self, start: int) -> bool:
+        """Go to a sample; False where that cannot be done exactly."""
+
+    def close(self) -> None:
+        """Close the file."""
+
+
+_DECODERS: dict[str, Callable[[str, SoundInfo], Decoder]] = {
+    "soundfile": SoundfileDecoder,
+    "raw": RawDecoder,
+    "av": AvDecoder,
+}
 
 
 def open_sound(

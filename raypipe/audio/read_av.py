@@ -8,8 +8,8 @@ the name, so that no name can make it fetch anything else.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from collections.abc import Generator
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 import numpy as np
 
@@ -21,11 +21,11 @@ if TYPE_CHECKING:
     import av.audio.frame
     import av.container
 
-SUFFIXES = frozenset(
-    ".m4a .m4b .mp4 .m4v .mov .aac .adts .ac3 .eac3 .dts .webm .mka .mkv .wma .asf .wmv .amr .ape"
-    " .mpc .mpp .tta .wv .spx .3gp .3g2 .avi .tak .dsf .dff .mlp .thd .ra .rm .mpg .mpeg .ts"
-    " .flv".split()
+_NAMES = (
+    "m4a m4b mp4 m4v mov aac adts ac3 eac3 dts webm mka mkv wma asf wmv amr ape mpc mpp tta wv spx"
+    " 3gp 3g2 avi tak dsf dff mlp thd ra rm mpg mpeg ts flv"
 )
+SUFFIXES = frozenset(f".{name}" for name in _NAMES.split())
 """Extensions that are taken as audio because FFmpeg reads them."""
 _GUESSED_LENGTH = frozenset({"aac", "mp3", "ac3", "eac3", "dts", "amr", "flac", "asf"})
 """Formats of FFmpeg whose length is a guess from the bit rate, or includes unheard sound."""
@@ -57,7 +57,7 @@ def probe_av(path: str) -> SoundInfo:
     UnreadableAudio
         Where FFmpeg finds no audio that it can decode.
     """
-    container = _open(path)
+    file, container = _open(path)
     try:
         stream = _audio_stream(path, container)
         codec = stream.codec_context
@@ -78,6 +78,7 @@ def probe_av(path: str) -> SoundInfo:
         )
     finally:
         container.close()
+        file.close()
 
 
 class AvDecoder:
@@ -92,7 +93,7 @@ class AvDecoder:
     def __init__(self, path: str, info: SoundInfo) -> None:
         self._path = path
         self._info = info
-        self._container = _open(path)
+        self._file, self._container = _open(path)
         self._blocks = self._decode()
         self._rest: Samples = np.zeros((info.channels, 0), dtype_of(info))
 
@@ -122,8 +123,9 @@ class AvDecoder:
         """Close the file; may be called twice."""
         self._blocks.close()
         self._container.close()
+        self._file.close()
 
-    def _decode(self) -> Iterator[Samples]:
+    def _decode(self) -> Generator[Samples, None, None]:
         """Blocks as they come, less the padding at the end.
 
         FFmpeg takes off what an encoder put in front, but not what it put behind: the rest of
@@ -146,7 +148,7 @@ class AvDecoder:
             rest = np.concatenate(beyond, axis=1)
             yield rest[:, : rest.shape[1] - (done - claim)]
 
-    def _frames(self) -> Iterator[Samples]:
+    def _frames(self) -> Generator[Samples, None, None]:
         from av.error import FFmpegError
 
         stream = _audio_stream(self._path, self._container)
@@ -168,7 +170,7 @@ class AvDecoder:
             raise UnreadableAudio(self._path, reason) from error
 
 
-def _open(path: str) -> av.container.InputContainer:
+def _open(path: str) -> tuple[BinaryIO, av.container.InputContainer]:
     try:
         import av
         import av.logging
@@ -177,11 +179,12 @@ def _open(path: str) -> av.container.InputContainer:
         raise NoPyav from error
     av.logging.set_level(av.logging.PANIC)
     try:
-        file = open(os.fsencode(path), "rb")  # noqa: PTH123, SIM115
+        file = open(os.fsencode(path), "rb")  # noqa: SIM115
     except OSError as error:
         raise UnreadableAudio(path, reason_of(error)) from error
     try:
-        return av.open(file, "r", options={"protocol_whitelist": ""}, metadata_errors="replace")
+        options = {"protocol_whitelist": ""}
+        return file, av.open(file, "r", options=options, metadata_errors="replace")
     except (FFmpegError, OSError, ValueError) as error:
         file.close()
         raise UnreadableAudio(path, f"FFmpeg says: {_words(error)}") from error
@@ -194,7 +197,7 @@ def _audio_stream(path: str, container: av.container.InputContainer) -> Any:
     codec = stream.codec_context
     if codec is None:
         raise UnreadableAudio(path, "FFmpeg knows no decoder for its audio stream")
-    stream.thread_type = "NONE"
+    codec.thread_count = 1
     return stream
 
 
@@ -203,11 +206,15 @@ def _samples_of(frame: av.audio.frame.AudioFrame, info: SoundInfo) -> Samples:
     kind = frame.format.name.removesuffix("p")
     stored, bits = _FORMATS[kind]
     if frame.format.is_planar:
-        planes = [np.frombuffer(plane, stored)[: frame.samples] for plane in frame.planes]
+        planes = [
+            np.frombuffer(memoryview(plane), stored)[: frame.samples] for plane in frame.planes
+        ]
         values = np.stack(planes)
     else:
         count = frame.samples * info.channels
-        values = np.frombuffer(frame.planes[0], stored)[:count].reshape(-1, info.channels).T
+        values = (
+            np.frombuffer(memoryview(frame.planes[0]), stored)[:count].reshape(-1, info.channels).T
+        )
     sound: Samples = np.array(values, dtype_of(info), order="C")
     if stored == np.uint8:
         sound -= 128

@@ -27,7 +27,7 @@ class RawDecoder:
         self._info = info
         self._frame_bytes = rawpcm.bytes_per_sample(info.subtype) * info.channels
         try:
-            self._file = open(os.fsencode(path), "rb")  # noqa: PTH123, SIM115
+            self._file = open(os.fsencode(path), "rb")  # noqa: SIM115
         except OSError as error:
             raise UnreadableAudio(path, reason_of(error)) from error
 
@@ -38,9 +38,7 @@ class RawDecoder:
         except OSError as error:
             raise UnreadableAudio(self._path, reason_of(error)) from error
         whole = data[: len(data) - len(data) % self._frame_bytes]
-        return rawpcm.from_bytes(
-            whole, self._info.subtype, self._info.endian, self._info.channels
-        )
+        return rawpcm.from_bytes(whole, self._info.subtype, self._info.endian, self._info.channels)
 
     def seek(self, start: int) -> bool:
         """Go to a sample."""

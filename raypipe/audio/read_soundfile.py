@@ -7,6 +7,7 @@ and fails on damaged FLAC, and it takes the header's frame count for a fact.
 
 from __future__ import annotations
 
+import contextlib
 import os
 from typing import BinaryIO
 
@@ -68,10 +69,12 @@ class SoundfileDecoder:
     def _open(self, info: SoundInfo) -> SequentialSoundFile:
         try:
             if info.container == "MP3":
-                self._bytes = open(os.fsencode(self._path), "rb")  # noqa: PTH123, SIM115
+                self._bytes = open(os.fsencode(self._path), "rb")  # noqa: SIM115
                 if not mp3tag.tells_length(self._bytes):
-                    self._unbounded = mp3tag.UnboundedFile(self._bytes)
-                    return SequentialSoundFile(self._unbounded)
+                    # Without the file's name libsndfile misses MP3s that begin with junk.
+                    with contextlib.suppress(sf.LibsndfileError):
+                        self._unbounded = mp3tag.UnboundedFile(self._bytes)
+                        return SequentialSoundFile(self._unbounded)
             return SequentialSoundFile(os.fsencode(self._path))
         except (OSError, sf.LibsndfileError) as error:
             self.close()

@@ -248,4 +248,3 @@ def _writable(target: SoundTarget) -> bool:
             return (back.samplerate, back.channels, back.subtype) == (*shape, target.subtype)
     except (sf.LibsndfileError, ValueError):
         return False
-

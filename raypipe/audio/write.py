@@ -78,7 +78,7 @@ class Sink:
         self.path = path
         self._error: OSError | None = None
         try:
-            self._file = open(os.fsencode(path), "wb+", buffering=0)  # noqa: PTH123, SIM115
+            self._file = open(os.fsencode(path), "wb+", buffering=0)  # noqa: SIM115
         except OSError as error:
             raise storage_error(error, path, "create") from error
 

@@ -86,6 +86,8 @@ class GraphLanes:
         self.lanes = lanes
         self._widths = Widths(path, card, lanes)
         self._busy = threading.Lock()
+        self._laid_in = np.empty(max(CHUNK_SAMPLES, LADDER[-1] * card.hop), np.float32)
+        self._laid_out = np.empty_like(self._laid_in)
 
     def new_state(self, lanes: int) -> State:
         """State of so many lanes that have heard nothing yet: zeros, the lane on axis 0."""
@@ -116,7 +118,7 @@ class GraphLanes:
             If a block or a state does not fit the model, or the graph cannot step.
         """
         self._check(blocks, states)
-        sounds = [np.empty(block.shape, np.float32) for block in blocks]
+        sounds = _empty_like(blocks)
         ends = [
             {name: state[name].copy() for name in self._widths.state_shapes} for state in states
         ]
@@ -162,12 +164,28 @@ class GraphLanes:
             row = 0
             for graph, rows in self._widths.cut(active):
                 graph.put_state(state, row, rows)
-                _step(graph, ins[row : row + rows], outs[row : row + rows], start, stop)
+                self._step(graph, ins[row : row + rows], outs[row : row + rows], start, stop)
                 graph.get_state(state, row, rows)
                 row += rows
         for name, rows_of in state.items():
             for (b, c), row_of in zip(lanes, rows_of, strict=True):
                 ends[b][name][c] = row_of
+
+    def _step(
+        self, graph: Graph, ins: Sequence[Block], outs: Sequence[Block], start: int, stop: int
+    ) -> None:
+        """Step rows from `start` to `stop`, a chunk at a time laid out as the graph takes it."""
+        rows, hop = len(ins), graph.hop
+        size = self._laid_in.size // (rows * hop)
+        frames = self._laid_in[: size * rows * hop].reshape(size, rows, hop)
+        sound = self._laid_out[: size * rows * hop].reshape(size, rows, hop)
+        for first in range(start, stop, size):
+            last = min(first + size, stop)
+            for row, lane in enumerate(ins):
+                frames[: last - first, row] = lane[first:last]
+            graph.step(frames[: last - first], sound[: last - first], rows)
+            for row, lane in enumerate(outs):
+                lane[first:last] = sound[: last - first, row]
 
 
 def stretches(steps: Sequence[int]) -> Iterator[tuple[int, int, int]]:
@@ -193,16 +211,8 @@ def stretches(steps: Sequence[int]) -> Iterator[tuple[int, int, int]]:
             active -= 1
 
 
-def _step(graph: Graph, ins: Sequence[Block], outs: Sequence[Block], start: int, stop: int) -> None:
-    """Step rows from `start` to `stop`, some steps at a time laid out as the graph takes them."""
-    rows, hop = len(ins), graph.hop
-    size = max(1, min(stop - start, CHUNK_SAMPLES // (rows * hop)))
-    frames = np.empty((size, rows, hop), np.float32)
-    sound = np.empty_like(frames)
-    for first in range(start, stop, size):
-        last = min(first + size, stop)
-        for row, lane in enumerate(ins):
-            frames[: last - first, row] = lane[first:last]
-        graph.step(frames[: last - first], sound[: last - first], rows)
-        for row, lane in enumerate(outs):
-            lane[first:last] = sound[: last - first, row]
+def _empty_like(blocks: Sequence[Block]) -> list[Block]:
+    """New blocks in one stretch of memory, which the system then gives in large pages."""
+    memory = np.empty(sum(block.size for block in blocks), np.float32)
+    parts = np.split(memory, np.cumsum([block.size for block in blocks]))
+    return [part.reshape(block.shape) for part, block in zip(parts, blocks, strict=False)]

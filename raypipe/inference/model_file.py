@@ -36,7 +36,7 @@ class ModelFile:
 
     @property
     def fingerprint(self) -> str:
-        """Sha256 of all that the sound depends on: `sha256`, and the card, which may stand apart."""
+        """Sha256 of all that the sound depends on: the bytes, and the card, which may lie apart."""
         return hashlib.sha256(f"{self.sha256}\n{self.card.to_toml()}".encode()).hexdigest()
 
 

@@ -99,7 +99,8 @@ def _at_rate(card: ModelCard, rate_hz: int | None, where: str) -> ModelCard:
         return card
     if card.rate_hz is not None:
         raise ModelError(
-            f"{where}: field 'rate_hz': found {card.rate_hz} in its card, but {rate_hz} was asked for"
+            f"{where}: field 'rate_hz': found {card.rate_hz} in the model card, "
+            f"wanted the {rate_hz} that was asked for"
         )
     return replace(card, rate_hz=rate_hz)
 
@@ -127,7 +128,8 @@ def _guessed_card(path: Path, rate_hz: int | None) -> ModelCard:
         )
     if rate_hz is None:
         raise ModelError(
-            f"{path}: has no model card, so its sampling rate must be given (--rate HZ).\n{help_text}"
+            f"{path}: has no model card, so its sampling rate must be given (--rate HZ).\n"
+            f"{help_text}"
         )
     return ModelCard(
         name=path.stem, frame=frame, memory="stateless", rate_hz=rate_hz,

@@ -1,0 +1,39 @@
+"""What all tests share: one Ray for the whole session, and a look at what tests leave behind."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+SHARED = Path(__file__).resolve().parents[1].parent / "shared"
+
+
+@pytest.fixture(scope="session")
+def ray_cluster() -> Iterator[None]:
+    """A local Ray with three CPUs; runs attach to it, so that tests do not pay its start."""
+    ray = pytest.importorskip("ray")
+    from raypipe.execution.cluster import ray_session
+
+    with ray_session(None, 3):
+        yield
+    assert not ray.is_initialized()
+
+
+@pytest.fixture(autouse=True)
+def environment_stays_as_it_was() -> Iterator[None]:
+    """A setting that leaks from one test into the next hides what the next one shows."""
+    before = {k: v for k, v in os.environ.items() if k.startswith("RAYPIPE_")}
+    yield
+    assert {k: v for k, v in os.environ.items() if k.startswith("RAYPIPE_")} == before
+
+
+@pytest.fixture
+def odd() -> Path:
+    """Strange and broken files from the test suites of audio libraries."""
+    folder = SHARED / "odd"
+    if not folder.is_dir():
+        pytest.skip("the collection of odd files is not beside this checkout")
+    return folder
