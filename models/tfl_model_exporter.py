@@ -157,7 +157,9 @@ def main(
 ) -> None:
     """Export SAVED_MODEL (a SavedModel or a Keras file) to DESTINATION (a .tflite)."""
     try:
-        card = ModelCard.from_toml(card_file.read_text("utf-8"), str(card_file)) if card_file else None
+        card = (
+            ModelCard.from_toml(card_file.read_text("utf-8"), str(card_file)) if card_file else None
+        )
         path = export_to_tflite(saved_model, destination, card, quantise=quantise)
         told = {"name": name, "rate_hz": rate_hz, "latency": latency}
         changes: dict[str, Any] = {k: v for k, v in told.items() if v is not None}

@@ -26,6 +26,8 @@ _BLOCK = 1 << 16
 """Samples a channel that are decoded at a time where they are thrown away."""
 _ESTIMATED = frozenset({"MPEG_LAYER_I", "MPEG_LAYER_II", "MPEG_LAYER_III", "VORBIS", "OPUS"})
 """Subtypes whose claimed length is often a little off."""
+_BEYOND = 1024
+"""Samples a channel that are asked for where the claim says that none are left."""
 _MANY_SAMPLES = 1 << 22
 """Samples, all channels, that are asked of a decoder at once (it gets that much memory)."""
 
@@ -117,90 +119,6 @@ class SoundReader:
             if ended:
                 self._judge_end()
         return ended and not self._ahead.shape[1]
-
-    def read(self, frames: int) -> Samples:
-        """Next samples, at most so many; none at the end."""
-
-    def seek(self, start: int) -> bool:
-        """Go to a sample; False where that cannot be done exactly."""
-
-    def close(self) -> None:
-        """Close the file."""
-
-
-_DECODERS: dict[str, Callable[[str, SoundInfo], Decoder]] = {
-    "soundfile": SoundfileDecoder,
-    "raw": RawDecoder,
-    "av": AvDecoder,
-}
-
-
-def open_sound(
-    path: str,
-    info: SoundInfo | None = None,
-    raw: RawLayout | None = None,
-    *,
-    keep_truncated: bool = False,
-) -> SoundReader:
-    """Open a file for reading from its first sample.
-
-    Parameters
-    ----------
-    path : str
-        A local file.
-    info : SoundInfo or None
-        What `probe` found earlier; None to probe now.
-    raw : RawLayout or None
-        For `probe`.
-    keep_truncated : bool
-        Whether sound that ends early becomes a note instead of an error.
-
-    Raises
-    ------
-    AudioError
-        As `probe` does.
-    """
-    return SoundReader(path, probe(path, raw) if info is None else info, keep_truncated)
-
-
-class SoundReader:
-    """A file open for reading.
-
-    Attributes
-    ----------
-    info : SoundInfo
-        What the decoder says of the file.
-    position : int
-        The next sample that `read` gives.
-    nonfinite : int
-        NaN and infinite samples found.
-    notes : list of str
-        Oddities found while reading, beside those in `info`.
-    """
-
-    def __init__(self, path: str, info: SoundInfo, keep_truncated: bool = False) -> None:
-        self.info = info
-        self.position = 0
-        self.nonfinite = 0
-        self.notes: list[str] = []
-        self._path = path
-        self._keep_truncated = keep_truncated
-        self._ended = False
-        self._judged = False
-        self._most = max(1, _MANY_SAMPLES // info.channels)
-        self._none: Samples = np.zeros((info.channels, 0), dtype_of(info))
-        self._ahead = self._none
-        self._decoder: Decoder = _DECODERS[info.decoder](path, info)
-
-    @property
-    def at_end(self) -> bool:
-        """True where nothing more comes."""
-        claim = self.info.frames
-        if not self._ended and not self._ahead.shape[1] and (claim or 0) <= self.position:
-            self._ahead = self._next(1)
-            if self._ended:
-                self._judge_end()
-        return self._ended and not self._ahead.shape[1]
 
     def read(self, frames: int) -> Samples:
         """Next samples.
@@ -295,7 +213,8 @@ class SoundReader:
             return block
         if self._ended:
             return self._none
-        block = self._decoder.read(min(frames, self._most))
+        left = (self.info.frames or self._most) - self.position
+        block = self._decoder.read(min(frames, self._most, max(left, _BEYOND)))
         if not block.shape[1]:
             self._ended = True
         elif not np.isfinite(block).all():

@@ -88,8 +88,10 @@ class SoundfileDecoder:
         UnreadableAudio
             Where libsndfile cannot go on.
         """
-        # soundfile drops what it got before an error; NaN shows how far it came.
-        block = np.full((frames, self._channels), np.nan, self._dtype)
+        block = np.empty((frames, self._channels), self._dtype)
+        if self._unbounded is not None:
+            # soundfile drops what it got before an error; NaN shows how far it came.
+            block.fill(np.nan)
         try:
             block = self._file.read(out=block)
         except sf.LibsndfileError as error:

@@ -22,7 +22,7 @@ _PCM = frozenset({"PCM_16", "PCM_24", "PCM_32"})
 _FLOATS = frozenset({"FLOAT", "DOUBLE"})
 _LOGS = frozenset({"ULAW", "ALAW"})
 _WAVE = _PCM | _FLOATS | _LOGS | {"PCM_U8"}
-_WRITABLE: dict[str, frozenset[str]] = {
+WRITABLE: dict[str, frozenset[str]] = {
     "WAV": _WAVE,
     "WAVEX": _WAVE,
     "RF64": _WAVE,
@@ -46,6 +46,7 @@ _WRITABLE: dict[str, frozenset[str]] = {
     "HTK": frozenset({"PCM_16"}),
     "RAW": _PCM | _FLOATS | {"PCM_U8", "PCM_S8"},
 }
+"""Subtypes by container that read back with the same length and, unless lossy, samples."""
 _CONTAINER_OF_SUFFIX = {
     ".wav": "WAV",
     ".wave": "WAV",
@@ -166,7 +167,7 @@ def _container_for(info: SoundInfo, output_format: str, suffix: str) -> str:
         return "WAVEX" if (named, info.container) == ("WAV", "WAVEX") else named
     sibling = any({named, info.container} <= family for family in _FAMILIES)
     # A WAV that is called .mp3 is not made lossy because of its name.
-    misnamed = named in _LOSSY and info.container in _WRITABLE.keys() - _LOSSY
+    misnamed = named in _LOSSY and info.container in WRITABLE.keys() - _LOSSY
     return info.container if sibling or misnamed else named
 
 
@@ -200,7 +201,7 @@ _WIDE_CODECS = ("pcm_f32le", "pcm_f32be", "pcm_f64le", "pcm_f64be", "pcm_s24le",
 def _raw_target(info: SoundInfo, raw: RawLayout | None) -> tuple[SoundTarget, tuple[str, ...]]:
     if raw is not None and info.decoder != "raw":
         subtype, endian = rawpcm.names_of(raw)
-    elif info.subtype in _WRITABLE["RAW"]:
+    elif info.subtype in WRITABLE["RAW"]:
         subtype, endian = info.subtype, info.endian
     else:
         subtype, endian = "PCM_16", "LITTLE"
@@ -229,7 +230,7 @@ def _notes(info: SoundInfo, target: SoundTarget) -> tuple[str, ...]:
 @lru_cache(maxsize=1024)
 def _writable(target: SoundTarget) -> bool:
     """Whether libsndfile keeps this rate and so many channels: written in memory, read back."""
-    if target.subtype not in _WRITABLE.get(target.container, frozenset()):
+    if target.subtype not in WRITABLE.get(target.container, frozenset()):
         return False
     memory = io.BytesIO()
     shape = (target.rate_hz, target.channels)

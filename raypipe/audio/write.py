@@ -27,6 +27,8 @@ from raypipe.types import SoundTarget
 _SHORT_SIZES = frozenset({"WAV", "WAVEX", "AIFF", "AU"})
 _FOUR_GIB = 2**32 - 2**16
 """Bytes that a file with 32-bit sizes can hold, with room for other chunks."""
+_BLOCK = 1 << 14
+"""Samples a channel that libsndfile is given at once; it crashes on long stretches of Vorbis."""
 _EMPTY_IMPOSSIBLE = frozenset({"MPEG_LAYER_III", "OPUS"})
 _FLAC_BITS = {"PCM_S8": 8, "PCM_16": 16, "PCM_24": 24}
 _COMPRESSION = {"OPUS": 0.5}
@@ -170,10 +172,9 @@ class SoundfileWriter:
 
     def write(self, data: NDArray[Any]) -> None:
         """Append ``(channels, samples)``."""
-        if not data.shape[1]:
-            return
         try:
-            self._file.write(np.ascontiguousarray(data.T))
+            for start in range(0, data.shape[1], _BLOCK):
+                self._file.write(np.ascontiguousarray(data[:, start : start + _BLOCK].T))
         except (sf.LibsndfileError, AssertionError) as error:
             # soundfile asserts that everything was written.
             self._sink.check()

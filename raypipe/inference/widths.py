@@ -83,6 +83,10 @@ class Widths:
             lanes -= width
         return tuple(parts)
 
+    def trusted(self) -> tuple[int, ...]:
+        """The widths that may be used, of those that were wanted so far."""
+        return tuple(w for w in self._ladder if w in self._graphs and self._is_trusted(w))
+
     def graph(self, width: int) -> Graph:
         """The graph of this width, trusted or not."""
         if width not in self._graphs:

@@ -21,6 +21,7 @@ from __future__ import annotations
 import json
 import os
 import tempfile
+import weakref
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -52,7 +53,7 @@ class Totals:
     clipped_samples: int = 0
 
 
-@dataclass(slots=True)
+@dataclass
 class RunReport:
     """What a run did.
 
@@ -74,6 +75,9 @@ class RunReport:
     interrupted: str | None = None
     _spool: IO[bytes] = field(default_factory=tempfile.TemporaryFile, repr=False)
     _index: list[tuple[str, int]] = field(default_factory=list, repr=False)
+
+    def __post_init__(self) -> None:
+        weakref.finalize(self, self._spool.close)
 
     def add(self, outcome: Outcome) -> None:
         """Take an outcome in."""
