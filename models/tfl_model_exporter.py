@@ -18,7 +18,7 @@ import click
 
 from raypipe.errors import ModelError
 from raypipe.inference.card import ModelCard, Tensors
-from raypipe.inference.metadata import embed_card
+from raypipe.inference.metadata import embed_card, read_card
 
 DESTINATION = "passthrough_model_lite.tflite"
 SIGNATURE = "serving_default"
@@ -165,18 +165,12 @@ def main(
         changes: dict[str, Any] = {k: v for k, v in told.items() if v is not None}
         if changes:
             content = path.read_bytes()
-            path.write_bytes(embed_card(content, replace(_card_in(content, path), **changes)))
+            derived = read_card(content, str(path))
+            assert derived is not None, "the exporter always puts one in"
+            path.write_bytes(embed_card(content, replace(derived, **changes)))
     except ModelError as error:
         raise click.ClickException(str(error)) from error
     click.echo(path)
-
-
-def _card_in(content: bytes, path: Path) -> ModelCard:
-    from raypipe.inference.metadata import read_card
-
-    card = read_card(content, str(path))
-    assert card is not None, "the exporter always puts one in"
-    return card
 
 
 if __name__ == "__main__":

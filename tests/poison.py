@@ -56,3 +56,8 @@ def hanger(lanes: int) -> Poisoned:
 def _hang() -> None:
     while True:
         time.sleep(1)
+
+
+def buggy(lanes: int) -> Poisoned:
+    """Has a programming error."""
+    return Poisoned(lanes, lambda: print(1 // 0))

@@ -151,7 +151,7 @@ def target_for(
     if container == "RAW":
         return _raw_target(info, raw)
     wanted = SoundTarget(container, info.subtype, info.endian, info.rate_hz, info.channels)
-    for target in _candidates(wanted, suffix):
+    for target in _candidates(wanted, suffix, info.wide):
         if _writable(target):
             target = _widen_size(target, info.frames)
             return target, _notes(info, target)
@@ -171,16 +171,16 @@ def _container_for(info: SoundInfo, output_format: str, suffix: str) -> str:
     return info.container if sibling or misnamed else named
 
 
-def _candidates(wanted: SoundTarget, suffix: str) -> list[SoundTarget]:
+def _candidates(wanted: SoundTarget, suffix: str, wide: bool) -> list[SoundTarget]:
     """Targets in the order of preference: as it was, then the nearest that loses least."""
-    subtypes = [wanted.subtype, *_substitutes(wanted.subtype, wanted.container)]
+    subtypes = [wanted.subtype, *_substitutes(wanted.subtype, wanted.container, wide)]
     if suffix.lower() == ".opus":
         subtypes = ["OPUS"]
     endians = dict.fromkeys([wanted.endian, "FILE"])
     return [replace(wanted, subtype=s, endian=e) for s in dict.fromkeys(subtypes) for e in endians]
 
 
-def _substitutes(subtype: str, container: str) -> tuple[str, ...]:
+def _substitutes(subtype: str, container: str, wide: bool) -> tuple[str, ...]:
     if container == "OGG":
         return ("VORBIS",)
     if container == "MP3":
@@ -189,7 +189,7 @@ def _substitutes(subtype: str, container: str) -> tuple[str, ...]:
         return ("PCM_U8", "PCM_S8", "PCM_16", "PCM_24")
     if subtype in ("PCM_32", "ALAC_32") or (container != "FLAC" and subtype in _FLOATS):
         return ("PCM_32", "DOUBLE", "PCM_24", "FLOAT", "PCM_16")
-    if subtype in ("PCM_24", "ALAC_20", "ALAC_24", "DWVW_24", *_FLOATS, *_WIDE_CODECS):
+    if subtype in ("PCM_24", "ALAC_20", "ALAC_24", "DWVW_24", *_FLOATS, *_WIDE_CODECS) or wide:
         return ("PCM_24", "PCM_32", "PCM_16")
     return ("PCM_16", "PCM_24")
 

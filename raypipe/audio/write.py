@@ -29,6 +29,8 @@ _FOUR_GIB = 2**32 - 2**16
 """Bytes that a file with 32-bit sizes can hold, with room for other chunks."""
 _BLOCK = 1 << 14
 """Samples a channel that libsndfile is given at once; it crashes on long stretches of Vorbis."""
+_BLOCKWISE = frozenset({"OGG", "MP3"})
+"""Containers whose encoders give other bytes where the sound is handed over in other cuts."""
 _EMPTY_IMPOSSIBLE = frozenset({"MPEG_LAYER_III", "OPUS"})
 _FLAC_BITS = {"PCM_S8": 8, "PCM_16": 16, "PCM_24": 24}
 _COMPRESSION = {"OPUS": 0.5}
@@ -159,6 +161,7 @@ class SoundfileWriter:
         self._sink = sink
         self._target = target
         self._written = 0
+        self._rest: NDArray[Any] = np.zeros((target.channels, 0), np.float32)
         self._file = SequentialSoundFile(
             sink,
             "w",
@@ -172,6 +175,14 @@ class SoundfileWriter:
 
     def write(self, data: NDArray[Any]) -> None:
         """Append ``(channels, samples)``."""
+        if self._target.container in _BLOCKWISE:
+            data = np.concatenate([self._rest, data], axis=1) if self._rest.size else data
+            whole = data.shape[1] - data.shape[1] % _BLOCK
+            self._rest = data[:, whole:].copy()
+            data = data[:, :whole]
+        self._hand_over(data)
+
+    def _hand_over(self, data: NDArray[Any]) -> None:
         try:
             for start in range(0, data.shape[1], _BLOCK):
                 self._file.write(np.ascontiguousarray(data[:, start : start + _BLOCK].T))
@@ -188,6 +199,7 @@ class SoundfileWriter:
 
     def close(self) -> None:
         """Complete the file and see that it names as many samples as were written."""
+        self._hand_over(self._rest)
         if not self._written and self._target.subtype in _EMPTY_IMPOSSIBLE:
             self.abort()
             raise UnsupportedAudio(

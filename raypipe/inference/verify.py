@@ -134,7 +134,10 @@ def _latency(model: LaneModel) -> tuple[bool, str]:
     steps = (at + card.latency) // card.hop + 3
     sound = np.zeros((3, steps * card.hop), np.float32)
     sound[1, at], sound[2, at] = IMPULSE, 2 * IMPULSE
-    silence, once, twice = _run(model, sound).astype(np.float64)
+    answers = _run(model, sound).astype(np.float64)
+    if not np.isfinite(answers).all():
+        return True, "not measurable: it gives NaN or infinite samples"
+    silence, once, twice = answers
     once, twice = once - silence, twice - silence
     peak = np.max(np.abs(once))
     if not peak > 0:

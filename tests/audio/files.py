@@ -12,6 +12,7 @@ from raypipe.audio import rawpcm
 from raypipe.audio.encode import encode
 from raypipe.audio.read import open_sound
 from raypipe.audio.write import open_writer
+from raypipe.errors import RaypipeError
 from raypipe.types import RawLayout, SoundInfo, SoundTarget
 
 LOSSY = ("OGG", "MP3")
@@ -36,8 +37,12 @@ def layout_for(wanted: SoundTarget) -> RawLayout | None:
 
 def write(path: str, samples: NDArray[Any], wanted: SoundTarget) -> None:
     writer = open_writer(path, wanted)
-    writer.write(encode(samples, wanted).data)
-    writer.close()
+    try:
+        writer.write(encode(samples, wanted).data)
+        writer.close()
+    except RaypipeError:
+        writer.abort()
+        raise
 
 
 def read(path: str, raw: RawLayout | None = None) -> tuple[SoundInfo, NDArray[Any]]:

@@ -53,8 +53,8 @@ def test_each_width_of_the_ladder_gives_the_same_bits_here(name: str) -> None:
 def test_width_that_gives_other_bits_is_never_used(monkeypatch: pytest.MonkeyPatch) -> None:
     true_answers = widths._answers
 
-    def off_by_a_bit(graph: widths.Graph, *args: object) -> object:
-        answers = true_answers(graph, *args)  # type: ignore[arg-type]
+    def off_by_a_bit(graph: widths.Graph, *args: object, **more: object) -> object:
+        answers = true_answers(graph, *args, **more)  # type: ignore[arg-type]
         if graph.width in (1, 4):
             answers[-1, -1] = np.nextafter(answers[-1, -1], np.float32(9))
         return answers
