@@ -37,7 +37,7 @@ from raypipe.version import VERSION
 SMALL_JOB_BYTES = 64 << 20
 """Up to here ``auto`` works in this process: it is done before a Ray would have started."""
 
-DEFAULT_LANES = 32
+DEFAULT_LANES = 64
 """Where streaming models measured so far stop gaining from more lanes."""
 
 

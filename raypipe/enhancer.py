@@ -22,7 +22,7 @@ from raypipe.inference.zoo import find_model, load_lane_model
 from raypipe.pipelines.enhance import Enhance, Job, Made
 from raypipe.types import SoundInfo, State
 
-DEFAULT_LANES = 32
+DEFAULT_LANES = 64
 
 
 @dataclass(slots=True, eq=False)

@@ -132,9 +132,20 @@ def promise(layout: Layout) -> Promise | None:
         return None
     # The sound of AIFF starts after offset and block size, that of CAF after an edit count.
     lead = {"AIFF": 8, "CAF": 4}.get(layout.kind, 0)
+    if chunk.size == 0 and _followed(layout, chunk):
+        return Promise(0, 0, False)
     held = max(0, layout.file_size - chunk.offset - lead)
     promised = max(0, chunk.size - lead)
     return Promise(promised, held, _is_placeholder(chunk.size, layout))
+
+
+def _followed(layout: Layout, chunk: Chunk) -> bool:
+    """Whether a chunk comes next, and not sound that looks like one."""
+    after = layout.chunks[layout.chunks.index(chunk) + 1 :]
+    return any(
+        each.name.isascii() and each.name.decode().isprintable() and each.name.strip()
+        for each in after[:1]
+    )
 
 
 def _is_placeholder(size: int, layout: Layout) -> bool:
@@ -145,3 +156,48 @@ def _is_placeholder(size: int, layout: Layout) -> bool:
     if layout.kind in ("W64", "CAF"):
         return size == 0
     return size == 0 or 0x7FFF0000 <= size <= 0x80000100 or 0xFFFF0000 <= size <= 0xFFFFFFFF
+
+
+class UnclosedFile:
+    """A RIFF file with a true size in place of the 0 in its data chunk.
+
+    Parameters
+    ----------
+    file : Seekable
+        The file.
+    at : int
+        Where the size stands.
+    size : int
+        Bytes of sound.
+    """
+
+    def __init__(self, file: Seekable, at: int, size: int) -> None:
+        self._file = file
+        self._at = at
+        self._size = struct.pack("<I", min(size, 0xFFFFFFFF))
+        self._position = file.seek(0)
+
+    def seek(self, offset: int, whence: int = 0) -> int:
+        """Move."""
+        self._position = self._file.seek(offset, whence)
+        return self._position
+
+    def tell(self) -> int:
+        """Current position."""
+        return self._position
+
+    def read(self, size: int) -> bytes:
+        """Read, with the size put in."""
+        data = bytearray(self._file.read(size))
+        for index, value in enumerate(self._size):
+            at = self._at + index - self._position
+            if 0 <= at < len(data):
+                data[at] = value
+        self._position += len(data)
+        return bytes(data)
+
+    def readinto(self, buffer: memoryview) -> int:
+        """As `read`."""
+        data = self.read(len(buffer))
+        buffer[: len(data)] = data
+        return len(data)

@@ -16,7 +16,12 @@ from pathlib import PurePath
 import soundfile as sf
 
 from raypipe.audio import chunks, rawpcm, read_av
-from raypipe.audio.read_soundfile import SequentialSoundFile, is_sequential, reason_of
+from raypipe.audio.read_soundfile import (
+    SequentialSoundFile,
+    is_sequential,
+    reason_of,
+    unclosed_wav,
+)
 from raypipe.errors import UnreadableAudio, UnsupportedAudio
 from raypipe.types import RawLayout, SoundInfo
 
@@ -29,6 +34,8 @@ _MOST_HZ = 1_536_000
 _MOST_CHANNELS = 64
 _LONGEST_S = 10_000 * 3600
 """A claim beyond ten thousand hours is taken for a placeholder."""
+_MISREAD = frozenset({("PAF", "PCM_24")})
+"""What libsndfile does not read alike in all cuts."""
 _WIDE = frozenset({"PCM_32", "ALAC_32", "DOUBLE"})
 
 
@@ -114,7 +121,7 @@ def _probe_coded(path: str) -> SoundInfo:
     except sf.LibsndfileError as refusal:
         refused = reason_of(refusal)
     try:
-        return read_av.probe_av(path)
+        return _believe(read_av.probe_av(path), _promise(path))
     except read_av.NoPyav:
         if PurePath(path).suffix.lower() in read_av.SUFFIXES:
             reason = "this format needs PyAV: pip install raypipe[av]"
@@ -126,35 +133,42 @@ def _probe_coded(path: str) -> SoundInfo:
 
 
 def _probe_soundfile(path: str) -> SoundInfo:
-    with SequentialSoundFile(os.fsencode(path)) as file:
-        info = SoundInfo(
-            rate_hz=file.samplerate,
-            channels=file.channels,
-            frames=file.frames,
-            container=file.format,
-            subtype=file.subtype,
-            endian=file.endian,
-            wide=file.subtype in _WIDE,
-        )
-        if 0 < info.channels <= _MOST_CHANNELS:
-            # Some files open but give nothing: then the other decoder has its turn.
-            file.read(1, always_2d=True)
+    with open(os.fsencode(path), "rb") as bare:
+        promise = chunks.promise(chunks.walk(bare))
+        with SequentialSoundFile(unclosed_wav(bare) or os.fsencode(path)) as file:
+            info = SoundInfo(
+                rate_hz=file.samplerate,
+                channels=file.channels,
+                frames=file.frames,
+                container=file.format,
+                subtype=file.subtype,
+                endian=file.endian,
+                wide=file.subtype in _WIDE,
+            )
+            if 0 < info.channels <= _MOST_CHANNELS:
+                # Some files open but give nothing: then the other decoder has its turn.
+                file.read(1, always_2d=True)
+    if (info.container, info.subtype) in _MISREAD:
+        raise UnsupportedAudio(path, f"libsndfile misreads {info.subtype} in {info.container}")
     if info.frames is not None and info.frames > _LONGEST_S * max(1, info.rate_hz):
         info = replace(info, frames=None)
-    info = _check_promise(path, info)
+    info = _believe(info, promise)
     return replace(info, sequential=is_sequential(info.container, info.subtype, info.frames))
 
 
-def _check_promise(path: str, info: SoundInfo) -> SoundInfo:
-    """Put the header's own count in place of the one that libsndfile has cut to the file."""
+def _promise(path: str) -> chunks.Promise | None:
     with open(os.fsencode(path), "rb") as file:
-        promise = chunks.promise(chunks.walk(file))
-    if promise is None or info.frames is None:
+        return chunks.promise(chunks.walk(file))
+
+
+def _believe(info: SoundInfo, promise: chunks.Promise | None) -> SoundInfo:
+    """Put the header's own count in place of the one that a decoder has cut to the file."""
+    if promise is None:
         return info
-    if promise.streaming:
+    if promise.streaming and promise.held:
         note = "the header gives no length; the sound was read to the end of the file"
-        return replace(info, notes=(note,)) if promise.held else info
-    if promise.promised > promise.held > 0:
+        return replace(info, notes=(note,))
+    if info.frames is not None and not promise.streaming and promise.promised > promise.held > 0:
         return replace(info, frames=max(info.frames, _scaled(info, promise)))
     return info
 

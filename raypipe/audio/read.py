@@ -214,7 +214,14 @@ class SoundReader:
         if self._ended:
             return self._none
         left = (self.info.frames or self._most) - self.position
-        block = self._decoder.read(min(frames, self._most, max(left, _BEYOND)))
+        try:
+            block = self._decoder.read(min(frames, self._most, max(left, _BEYOND)))
+        except UnreadableAudio as error:
+            if not self._keep_truncated:
+                raise
+            self.notes.append(error.reason)
+            self._judged = True
+            block = self._none
         if not block.shape[1]:
             self._ended = True
         elif not np.isfinite(block).all():

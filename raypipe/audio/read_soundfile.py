@@ -14,7 +14,7 @@ from typing import BinaryIO
 import numpy as np
 import soundfile as sf
 
-from raypipe.audio import mp3tag
+from raypipe.audio import chunks, mp3tag
 from raypipe.errors import UnreadableAudio
 from raypipe.types import Samples, SoundInfo, dtype_of
 
@@ -37,9 +37,20 @@ class SequentialSoundFile(sf.SoundFile):  # type: ignore[misc]
 
 def is_sequential(container: str, subtype: str, frames: int | None) -> bool:
     """True where seeking was found not to give the very samples that decoding gives."""
-    if (container, subtype) == ("PAF", "PCM_24") or frames is None:
-        return True
-    return container in _UNSEEKABLE or subtype not in _SEEKABLE
+    return frames is None or container in _UNSEEKABLE or subtype not in _SEEKABLE
+
+
+def unclosed_wav(file: BinaryIO) -> chunks.UnclosedFile | None:
+    """A file that says how long its sound is, for a WAV whose recorder never wrote that.
+
+    libsndfile reads placeholders near 2**31 and 2**32 to the end of the file, but not 0.
+    """
+    layout = chunks.walk(file)
+    promise = chunks.promise(layout)
+    data = layout.find(b"data")
+    if data is None or promise is None or data.size or not promise.streaming or not promise.held:
+        return None
+    return chunks.UnclosedFile(file, data.offset - 4, promise.held)
 
 
 class SoundfileDecoder:
@@ -62,23 +73,33 @@ class SoundfileDecoder:
         self._path = path
         self._dtype = dtype_of(info)
         self._channels = info.channels
+        self._position = 0
+        self._failure: UnreadableAudio | None = None
         self._bytes: BinaryIO | None = None
         self._unbounded: mp3tag.UnboundedFile | None = None
         self._file = self._open(info)
 
     def _open(self, info: SoundInfo) -> SequentialSoundFile:
         try:
-            if info.container == "MP3":
+            if info.container in ("MP3", "WAV", "WAVEX"):
                 self._bytes = open(os.fsencode(self._path), "rb")  # noqa: SIM115
-                if not mp3tag.tells_length(self._bytes):
-                    # Without the file's name libsndfile misses MP3s that begin with junk.
-                    with contextlib.suppress(sf.LibsndfileError):
-                        self._unbounded = mp3tag.UnboundedFile(self._bytes)
-                        return SequentialSoundFile(self._unbounded)
+                return self._open_mended(self._bytes, info.container)
             return SequentialSoundFile(os.fsencode(self._path))
         except (OSError, sf.LibsndfileError) as error:
             self.close()
             raise UnreadableAudio(self._path, reason_of(error)) from error
+
+    def _open_mended(self, file: BinaryIO, container: str) -> SequentialSoundFile:
+        """Open a file whose header would make libsndfile stop before its end."""
+        if container != "MP3":
+            unclosed = unclosed_wav(file)
+            return SequentialSoundFile(unclosed or os.fsencode(self._path))
+        if not mp3tag.tells_length(file):
+            # Without the file's name libsndfile misses MP3s that begin with junk.
+            with contextlib.suppress(sf.LibsndfileError):
+                self._unbounded = mp3tag.UnboundedFile(file)
+                return SequentialSoundFile(self._unbounded)
+        return SequentialSoundFile(os.fsencode(self._path))
 
     def read(self, frames: int) -> Samples:
         """Next samples, at most so many; none at the end.
@@ -88,18 +109,22 @@ class SoundfileDecoder:
         UnreadableAudio
             Where libsndfile cannot go on.
         """
-        block = np.empty((frames, self._channels), self._dtype)
-        if self._unbounded is not None:
-            # soundfile drops what it got before an error; NaN shows how far it came.
-            block.fill(np.nan)
+        if self._failure is not None:
+            raise self._failure
+        # soundfile drops what it got before an error; NaN shows how far it came.
+        block = np.full((frames, self._channels), np.nan, self._dtype)
         try:
             block = self._file.read(out=block)
         except sf.LibsndfileError as error:
-            if self._unbounded is None or not self._unbounded.exhausted:
-                reason = f"decoding broke off: {reason_of(error)}"
-                raise UnreadableAudio(self._path, reason) from error
-            # The last frame of an MP3 is often incomplete.
             block = block[: np.count_nonzero(~np.isnan(block[:, 0]))]
+            # The last frame of an MP3 is often incomplete.
+            if self._unbounded is None or not self._unbounded.exhausted:
+                reason = f"decoding broke off at sample {self._position + len(block)}"
+                self._failure = UnreadableAudio(self._path, f"{reason}: {reason_of(error)}")
+                self._failure.__cause__ = error
+                if not len(block):
+                    raise self._failure from error
+        self._position += len(block)
         sound: Samples = np.ascontiguousarray(block.T)
         return sound
 
@@ -109,6 +134,7 @@ class SoundfileDecoder:
             self._file.seek(start)
         except sf.LibsndfileError:
             return False
+        self._position = start
         return True
 
     def close(self) -> None:

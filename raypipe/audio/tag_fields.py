@@ -93,7 +93,7 @@ def gather(found: Any) -> tuple[dict[str, list[str]], list[Picture]]:
             for name, value in tags.items()
             if isinstance(value, apev2.APETextValue)
         }
-        return text, []
+        return _filled(text), []
     return {}, []
 
 
@@ -189,8 +189,9 @@ def _named(tags: Any, names: dict[str, str]) -> dict[str, list[str]]:
 
 
 def _filled(text: dict[str, list[str]]) -> dict[str, list[str]]:
-    """Without empty values and names."""
+    """Without empty values and names, and without what is true of the source file only."""
     kept = {name: [value for value in values if value] for name, values in text.items() if name}
+    kept.pop("encoder", None)
     return {name: values for name, values in kept.items() if values}
 
 

@@ -144,7 +144,7 @@ class Enhance:
             parts.append(before.flush(state))
             total = stepped + sum(part.shape[1] for part in parts)
             parts.append(np.zeros((channels, self._padding(total)), np.float32))
-        line = np.concatenate(parts, axis=1)
+        line = _joined(parts, channels)
         whole = line.shape[1] // self.hop * self.hop
         return _Fed(line[:, :whole], line[:, whole:], state, stepped, total)
 
@@ -172,7 +172,7 @@ class Enhance:
             after_state, given = part_of(job.state, "after"), int(job.state["counts"][0, 1])
         sound, after_state = after.process(sound, after_state)
         if job.ended:
-            sound = np.concatenate([sound, after.flush(after_state)], axis=1)
+            sound = _joined([sound, after.flush(after_state)], channels)
             sound = sound[:, : job.start + job.sound.shape[1] - given]
         sound, wide = self._unrounded(job, sound)
         if job.ended:
@@ -199,3 +199,11 @@ class Enhance:
         source = waiting[:, :count]
         kept = source.astype(np.float32) == sound
         return np.where(kept, source, sound.astype(np.float64)), waiting[:, count:].copy()
+
+
+def _joined(parts: Sequence[Samples], channels: int) -> Samples:
+    """Stretches one after the other; a stage with nothing inside may flush no lanes at all."""
+    full = [part for part in parts if part.size]
+    if len(full) == 1:
+        return full[0]
+    return np.concatenate(full, axis=1) if full else np.zeros((channels, 0), np.float32)

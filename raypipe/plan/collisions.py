@@ -70,8 +70,8 @@ def _refuse_twins(digests: array[int], listing: Listing, most: int | None) -> No
         if file.output in seen:
             raise UsageError(
                 f"{show(seen[file.output])} and {show(file.name)} would both become "
-                f"{show(file.output)}; rename one, leave one out with --exclude, or keep their "
-                "formats apart"
+                f"{show(file.output)}; rename one, or leave one out with --exclude and do it in "
+                "a run of its own"
             )
         seen[file.output] = file.name
 
