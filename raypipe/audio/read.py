@@ -247,14 +247,13 @@ class SoundReader:
         if claim is None or self.position == claim or self._judged:
             return
         self._judged = True
-        if self.position > claim:
-            if not self._is_estimate():
-                self.notes.append(f"header promises {claim} samples, {self.position} came")
-            return
         rate = self.info.rate_hz
         # Lossy streams begin and end in mid-frame: half a second, or 2 %, is no loss.
         slack = max(rate // 2, claim // 50) if self._is_lossy() else 0
-        if claim - self.position <= slack or self._is_estimate():
+        if abs(claim - self.position) <= slack or self._is_estimate():
+            return
+        if self.position > claim:
+            self.notes.append(f"header promises {claim} samples, {self.position} came")
             return
         reason = (
             f"header promises {claim} samples ({claim / rate:.2f} s), "

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Generator
+from fractions import Fraction
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 import numpy as np
@@ -94,6 +95,7 @@ class AvDecoder:
         self._path = path
         self._info = info
         self._file, self._container = _open(path)
+        self._end: int | None = None
         self._blocks = self._decode()
         self._rest: Samples = np.zeros((info.channels, 0), dtype_of(info))
 
@@ -129,24 +131,19 @@ class AvDecoder:
         """Blocks as they come, less the padding at the end.
 
         FFmpeg takes off what an encoder put in front, but not what it put behind: the rest of
-        its last packet, beyond the length that the container names.
+        its last packet, beyond the time at which the container says that this packet ends.
         """
-        claim = self._info.frames
         done = 0
         beyond: list[Samples] = []
         for block in self._frames():
             done += block.shape[1]
-            if claim is None or done <= claim:
-                yield block
-                continue
             beyond.append(block)
-            if done - claim > _MOST_PADDING:
-                claim = None  # too much for padding: the container's length is wrong
+            if self._end is None or done <= self._end or done - self._end > _MOST_PADDING:
                 yield from beyond
                 beyond = []
-        if claim is not None and beyond:
+        if self._end is not None and beyond:
             rest = np.concatenate(beyond, axis=1)
-            yield rest[:, : rest.shape[1] - (done - claim)]
+            yield rest[:, : rest.shape[1] - (done - self._end)]
 
     def _frames(self) -> Generator[Samples, None, None]:
         from av.error import FFmpegError
@@ -155,7 +152,7 @@ class AvDecoder:
         expected = (self._info.rate_hz, self._info.channels)
         done = 0
         try:
-            for frame in self._container.decode(stream):
+            for frame in self._packets(stream):
                 found = (frame.sample_rate, frame.layout.nb_channels)
                 if found != expected:
                     raise UnsupportedAudio(
@@ -168,6 +165,14 @@ class AvDecoder:
         except (FFmpegError, OSError) as error:
             reason = f"decoding broke off at sample {done}: FFmpeg says: {_words(error)}"
             raise UnreadableAudio(self._path, reason) from error
+
+    def _packets(self, stream: Any) -> Generator[Any, None, None]:
+        """Frames, while keeping account of where the packets so far end."""
+        exact = stream.time_base == Fraction(1, self._info.rate_hz)
+        for packet in self._container.demux(stream):
+            if exact and packet.pts is not None and packet.duration:
+                self._end = max(self._end or 0, packet.pts + packet.duration)
+            yield from packet.decode()
 
 
 def _open(path: str) -> tuple[BinaryIO, av.container.InputContainer]:
