@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from raypipe.errors import UnsupportedAudio
 from raypipe.types import Samples, SoundTarget
 
 _BITS = {
@@ -52,12 +53,12 @@ def encode(samples: Samples, target: SoundTarget) -> Encoded:
 
     Raises
     ------
-    ValueError
-        Where a sample is NaN or infinite.
+    UnsupportedAudio
+        Where a sample is NaN or infinite. The path is not known here and stays empty.
     """
     low, high = _extent(samples)
     if not (np.isfinite(low) and np.isfinite(high)):
-        raise ValueError("samples hold NaN or infinity")
+        raise UnsupportedAudio("", "the processed sound holds NaN or infinite samples")
     bits = _BITS.get(target.subtype)
     if bits is None:
         wanted = np.float64 if target.subtype == "DOUBLE" else np.float32

@@ -63,7 +63,7 @@ class Resample:
         self._down, self._up = rate_in_hz // common, rate_out_hz // common
         context = -(-CONTEXT * max(self._down, self._up) // self._up)
         grain = self._down
-        if self._down <= context:
+        if _round_up(context, grain) <= 4 * context:
             # Blocks and windows begin at instants that are samples at both rates.
             self._before = self._after = _round_up(context, grain)
         else:
@@ -161,7 +161,7 @@ class Resample:
     def _blocks(
         self, line: NDArray[np.float32], origin: int, numbers: range, end: int | None = None
     ) -> NDArray[np.float32]:
-        """The output of some blocks; `line` begins at input sample `origin`, the sound ends at `end`.
+        """The output of some blocks, cut at input sample `end`; `line` begins at `origin`.
 
         The windows are equally long and go through soxr side by side, as if they were channels:
         what it prepares for a pair of rates it then prepares once.
@@ -174,8 +174,9 @@ class Resample:
         windows = np.zeros((len(numbers), lanes, length), np.float32)
         for window, number in zip(windows, numbers, strict=True):
             first, part = self._window(number)
-            have = max(first, origin), min(first + length, origin + line.shape[1])
-            window[:, have[0] - first : have[1] - first] = line[:, have[0] - origin : have[1] - origin]
+            known = line[:, max(0, first - origin) : first - origin + length]
+            at = max(0, origin - first)
+            window[:, at : at + known.shape[1]] = known[:, : length - at]
             if part:
                 window[:] = _moved(window, part / self._up)
         rows = windows.reshape(-1, length)

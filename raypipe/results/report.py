@@ -30,7 +30,7 @@ from typing import IO, Any
 from raypipe.storage import storage_error
 from raypipe.types import Done, Failed, Outcome, SoundInfo
 
-MOST_SORTED = 200_000
+MOST_SORTED = 20_000
 """Up to so many files the report is in the order of their names; beyond, in that of completion."""
 
 

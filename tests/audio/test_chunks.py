@@ -38,7 +38,7 @@ def test_an_empty_data_chunk_that_is_followed_by_another_is_no_placeholder() -> 
     info = struct.pack("<4sI4s", b"LIST", 4, b"INFO")
     followed = chunks.promise(chunks.walk(io.BytesIO(head + empty + info)))
     assert followed == chunks.Promise(0, 0, False)
-    unclosed = chunks.promise(chunks.walk(io.BytesIO(head + empty + bytes(range(100, 200)) * 3)))
+    unclosed = chunks.promise(chunks.walk(io.BytesIO(head + empty + bytes(range(128, 228)) * 3)))
     assert unclosed is not None
     assert unclosed.streaming
     assert unclosed.held == 300

@@ -6,6 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from raypipe.audio.encode import encode
+from raypipe.errors import UnsupportedAudio
 from tests import signals
 from tests.audio import files
 
@@ -63,7 +64,7 @@ def test_float_targets_take_samples_as_they_are() -> None:
 def test_nan_and_infinity_are_refused(bad: float, subtype: str) -> None:
     samples = signals.tone(100)
     samples[0, 50] = bad
-    with pytest.raises(ValueError, match="NaN or infinity"):
+    with pytest.raises(UnsupportedAudio, match="holds NaN or infinite"):
         encode(samples, files.target("WAV", subtype))
 
 
