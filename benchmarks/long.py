@@ -65,10 +65,12 @@ def main(long_s: float) -> None:
 def to_flac(source: Path) -> Path:
     """The same sound as FLAC."""
     path = source.with_suffix(".flac")
-    with sf.SoundFile(source) as before:
-        with sf.SoundFile(path, "w", before.samplerate, before.channels, "PCM_16") as after:
-            while len(block := before.read(1 << 20, dtype="int16")):
-                after.write(block)
+    with (
+        sf.SoundFile(source) as before,
+        sf.SoundFile(path, "w", before.samplerate, before.channels, "PCM_16") as after,
+    ):
+        while len(block := before.read(1 << 20, dtype="int16")):
+            after.write(block)
     source.unlink()
     return path
 

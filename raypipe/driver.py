@@ -16,13 +16,13 @@ from dataclasses import asdict, replace
 from functools import partial
 
 import numpy as np
-from raypipe.inference.zoo import ModelFile, find_model
 
 from raypipe.dispatch import Dispatch, Watch
 from raypipe.errors import RaypipeError, StorageError
 from raypipe.execution.events import Executor
 from raypipe.execution.inline import InlineExecutor
 from raypipe.execution.worker import Worker, WorkerJob
+from raypipe.inference.zoo import ModelFile, find_model
 from raypipe.plan.collisions import Guard, Listed, refuse_collisions
 from raypipe.plan.scan import Route, find_route, scan
 from raypipe.plan.schedule import Schedule

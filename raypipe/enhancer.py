@@ -183,9 +183,7 @@ class Enhancer:
         with self._asking:
             asked, self._asked = self._asked, []
         try:
-            for one, made in zip(
-                asked, self._enhance.step([a.job for a in asked]), strict=True
-            ):
+            for one, made in zip(asked, self._enhance.step([a.job for a in asked]), strict=True):
                 one.made = made
         except BaseException as error:
             for one in asked:

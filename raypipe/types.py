@@ -52,7 +52,7 @@ class SoundInfo:
     """Samples per channel as the header claims; None where it claims nothing credible.
     A claim, not a fact: readers go on until nothing comes."""
     container: str
-    """libsndfile's major format (``WAV``, ``FLAC``, ``OGG`` ...), ``RAW``, or PyAV's format name."""
+    """libsndfile's major format (``WAV``, ``FLAC``, ``OGG`` ...), ``RAW``, or PyAV's name."""
     subtype: str
     """libsndfile's subtype (``PCM_16``, ``FLOAT``, ``VORBIS`` ...), or PyAV's codec name."""
     endian: str = "FILE"
@@ -304,7 +304,7 @@ Collected: TypeAlias = Published | Fault
 
 
 def samples_in(seconds: float, rate_hz: int) -> int:
-    """Whole samples in so many seconds, at least one: the one place where seconds become samples."""
+    """Whole samples in so many seconds, at least one: here alone seconds become samples."""
     return max(1, round(seconds * rate_hz))
 
 

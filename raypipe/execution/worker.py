@@ -12,13 +12,13 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 
 import numpy as np
-from raypipe.dsp.level import LevelMeter
-from raypipe.inference.zoo import ModelFile, load_lane_model
 
 from raypipe.audio.encode import encode
 from raypipe.audio.read import SoundReader, open_sound
 from raypipe.audio.target import target_for
+from raypipe.dsp.level import LevelMeter
 from raypipe.errors import AudioError, UnsupportedAudio
+from raypipe.inference.zoo import ModelFile, load_lane_model
 from raypipe.pipelines.enhance import Enhance, Job, Made
 from raypipe.pipelines.stage import join_states, part_of
 from raypipe.settings import RunSettings

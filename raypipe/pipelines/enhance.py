@@ -17,10 +17,10 @@ from dataclasses import dataclass
 from functools import cache
 
 import numpy as np
-from raypipe.dsp.resample import Resample
-from raypipe.inference.lanes import LaneModel
 
+from raypipe.dsp.resample import Resample
 from raypipe.errors import ModelError
+from raypipe.inference.lanes import LaneModel
 from raypipe.pipelines.stage import join_states, part_of
 from raypipe.telemetry import Stopwatch
 from raypipe.types import Samples, SoundInfo, State

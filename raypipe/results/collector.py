@@ -16,7 +16,6 @@ from dataclasses import dataclass, field
 
 from raypipe.audio.tags import copy_tags
 from raypipe.dsp.level import LevelSum
-
 from raypipe.errors import StorageError, UnsupportedAudio
 from raypipe.results.journal import JournalWriter
 from raypipe.results.sinks import Sink, open_sink

@@ -13,9 +13,9 @@ import os
 from typing import Protocol
 
 import numpy as np
-from raypipe.audio.write import open_writer
 
 from raypipe.audio.encode import encode
+from raypipe.audio.write import open_writer
 from raypipe.errors import StorageError
 from raypipe.storage import storage_error
 from raypipe.types import Part, SoundTarget

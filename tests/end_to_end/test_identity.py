@@ -33,7 +33,9 @@ def lossless_kinds() -> Iterator[tuple[str, str, int]]:
             for channels in CHANNELS:
                 info = SoundInfo(RATE_HZ, channels, 1000, container, subtype)
                 try:
-                    target, _ = target_for(info, "keep", SUFFIXES.get(container, f".{container.lower()}"))
+                    target, _ = target_for(
+                        info, "keep", SUFFIXES.get(container, f".{container.lower()}")
+                    )
                 except raypipe.RaypipeError:
                     continue
                 if (target.container, target.subtype) == (container, subtype):

@@ -72,5 +72,3 @@ def test_ctrl_c_on_ray_ends_soon_and_in_order(inputs: Path, tmp_path: Path) -> N
     assert run.returncode == 130
     assert time.monotonic() - begin_s < 20
     assert b"Traceback" not in errors
-
-

@@ -73,7 +73,7 @@ def test_the_command_says_in_one_line_what_is_full(tmp_path: Path, small_disk: P
 def test_a_read_only_output_is_named(tmp_path: Path, small_disk: Path) -> None:
     inputs = make(tmp_path / "in", 1)
     subprocess.run(["mount", "-o", "remount,ro", str(small_disk)], check=True)
-    with pytest.raises(StorageError, match="small/out: .*read-only"):
+    with pytest.raises(StorageError, match=r"small/out: .*read-only"):
         raypipe.enhance(inputs, small_disk / "out")
 
 
@@ -129,7 +129,13 @@ def test_what_is_done_is_done_again_only_where_something_changed(tmp_path: Path)
 def test_strange_names_come_out_as_they_are(tmp_path: Path) -> None:
     inputs, out = tmp_path / "in", tmp_path / "out"
     inputs.mkdir()
-    names = [b"new\nline.wav", b"\xff\xfe\xfd.wav", b"q" * 250 + b".flac", b"[x](y) *.wav", b"-n.wav"]
+    names = [
+        b"new\nline.wav",
+        b"\xff\xfe\xfd.wav",
+        b"q" * 250 + b".flac",
+        b"[x](y) *.wav",
+        b"-n.wav",
+    ]
     sound = np.arange(-500, 500) / 1000
     for name in names:
         sf.write(inputs / "plain.wav", sound, 8_000)

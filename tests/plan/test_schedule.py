@@ -170,7 +170,9 @@ def test_a_reopened_file_begins_again_under_a_new_ticket() -> None:
     assert new not in (None, old)
     batch = schedule.take("w")
     assert batch is not None
-    assert [(s.ticket, s.start, s.state, s.collector) for s in batch.segments] == [(new, 0, None, 1)]
+    assert [(s.ticket, s.start, s.state, s.collector) for s in batch.segments] == [
+        (new, 0, None, 1)
+    ]
 
 
 @settings(max_examples=60, deadline=None)
@@ -220,9 +222,7 @@ def test_segments_tile_every_file_exactly_whatever_dies(
 
 @settings(max_examples=60, deadline=None)
 @given(files=st.integers(1, 40), poison=st.sets(st.integers(0, 39), max_size=3))
-def test_poison_stands_alone_in_the_end_and_nobody_else_fails(
-    files: int, poison: set[int]
-) -> None:
+def test_poison_stands_alone_in_the_end_and_nobody_else_fails(files: int, poison: set[int]) -> None:
     poison = {p for p in poison if p < files}
     schedule = Schedule(32, segment_s=1)
     machine = Machine(schedule, {f"{n}": 2500 for n in range(files)})
