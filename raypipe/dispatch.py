@@ -226,9 +226,11 @@ class Dispatch:
                 self._close(ticket, outcome)
                 continue
             collector = self.executor.choose_collector()
-            again = self.schedule.reopen(ticket, collector)
+            again = self.schedule.reopen(ticket, collector, event.suspects)
             self._collector.pop(ticket, None)
-            if again is not None:
+            if isinstance(again, Failed):
+                self._end(again)
+            else:
                 self._collector[again] = collector
             if event.tickets is not None:
                 self.executor.drop(event.collector, ticket)

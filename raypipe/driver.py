@@ -100,10 +100,12 @@ def run(
                 ).run()
         except BaseException as error:
             result.interrupted = _ending(error)
-            raise
-        finally:
             result.totals.wall_s = time.monotonic() - begin_s
-            _write_report(result, report, place if resumable else None)
+            with contextlib.suppress(StorageError):  # must not hide what ended the run
+                _write_report(result, report, place if resumable else None)
+            raise
+        result.totals.wall_s = time.monotonic() - begin_s
+        _write_report(result, report, place if resumable else None)
     return result
 
 

@@ -117,7 +117,7 @@ class CollectorPool:
                 raise RaypipeError("collectors die again and again; see Ray's logs") from error
             seat.calls.clear()
             self._occupy(seat)
-            yield CollectorLost(seat.index, None)
+            yield CollectorLost(seat.index, None, call.tickets)
         else:
             if call.tickets:
                 self._lost_in_a_row = 0

@@ -55,6 +55,8 @@ class CollectorLost:
     collector: int
     tickets: tuple[int, ...] | None
     """Files whose sound is lost; None: all that were this collector's."""
+    suspects: tuple[int, ...] = ()
+    """Files whose sound it was writing when it died."""
 
 
 Event: TypeAlias = WorkerReady | BatchDone | WorkerLost | SoundCollected | CollectorLost

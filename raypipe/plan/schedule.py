@@ -50,7 +50,9 @@ class _Open:
     owner: str = ""
     """Worker that has the file open."""
     strikes: int = 0
-    """Workers lost while this file was alone in its batch."""
+    """Workers, or collectors, lost while this file was alone in its batch."""
+    solo: bool = False
+    """True where it goes alone to its end: a collector was lost over it and others."""
 
     @property
     def lanes(self) -> int:
@@ -146,12 +148,14 @@ class Schedule:
         lanes = 0
         for ticket in sorted(self._ready, key=lambda t: self._order(t, worker)):
             one = self._open[ticket]
-            if one.pinned and one.owner != worker:
+            if (one.pinned and one.owner != worker) or (one.solo and chosen):
                 continue
             if chosen and (lanes + one.lanes > self.lanes or len(chosen) >= share):
                 break
             chosen.append(ticket)
             lanes += one.lanes
+            if one.solo:
+                break
         return self._send(worker, tuple(chosen)) if chosen else None
 
     def _order(self, ticket: int, worker: str) -> tuple[bool, float, int]:
@@ -190,7 +194,8 @@ class Schedule:
         start = one.segment.start + answer.read
         one.segment = replace(one.segment, start=start, info=answer.info, state=answer.state)
         one.left_s = _left_s(answer.info, start, one.left_s)
-        one.strikes = 0
+        if not one.solo:
+            one.strikes = 0
         self._ready[answer.ticket] = None
 
     def lost(self, running: int | None, waiting: tuple[int, ...], why: str) -> list[Failed]:
@@ -242,13 +247,35 @@ class Schedule:
         self.closed(ticket)
         return Failed(segment.file, reason, info or segment.info)
 
-    def reopen(self, ticket: int, collector: int) -> int | None:
-        """Begin a file again from its start, since its sound was lost; give its new ticket."""
-        one = self._open.get(ticket)
-        if one is None:
-            return None
+    def reopen(
+        self, ticket: int, collector: int, suspects: tuple[int, ...] = ()
+    ) -> int | Failed:
+        """Begin a file again from its start, since its sound was lost.
+
+        Parameters
+        ----------
+        ticket : int
+            The file's; it is void from now on.
+        collector : int
+            Where its sound is to go now.
+        suspects : tuple of int
+            Files over which a collector died. If this is one of them it goes alone from now on;
+            if it was alone already it has a strike.
+
+        Returns
+        -------
+        int or Failed
+            Its new ticket, or its outcome once it has cost `SOLO_STRIKES` collectors alone.
+        """
+        one = self._open[ticket]
+        strikes = one.strikes + (suspects == (ticket,) and one.solo)
+        if strikes >= SOLO_STRIKES:
+            return self._failed(ticket, "the collector crashed over it, twice, with it alone")
         self.closed(ticket)
-        return self.opened(one.segment.file, collector)
+        again = self.opened(one.segment.file, collector)
+        self._open[again].solo = one.solo or ticket in suspects
+        self._open[again].strikes = strikes
+        return again
 
 
 def _left_s(info: SoundInfo, start: int, guess_s: float) -> float:

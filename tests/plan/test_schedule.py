@@ -239,3 +239,33 @@ def test_poison_stands_alone_in_the_end_and_nobody_else_fails(files: int, poison
     assert {int(f.file.name) for f in failed} == poison
     assert {int(name) for name in machine.ended} == set(range(files)) - poison
     assert deaths <= len(poison) * (6 + SOLO_STRIKES), "each halving costs one worker at most"
+
+
+def test_a_file_over_which_collectors_die_goes_alone_and_then_fails() -> None:
+    schedule = Schedule(8, segment_s=1)
+    tickets = [schedule.opened(audio(str(n)), 0) for n in range(4)]
+    assert schedule.take("w") is not None
+    again = [schedule.reopen(t, 0, suspects=tuple(tickets)) for t in tickets]
+    sizes = [len(b.segments) for _ in range(4) if (b := schedule.take("w"))]
+    assert sizes == [1, 1, 1, 1]
+    poison = again[2]
+    for _ in range(SOLO_STRIKES - 1):
+        assert isinstance(poison, int)
+        poison = schedule.reopen(poison, 0, suspects=(poison,))
+    assert isinstance(poison, int)
+    failed = schedule.reopen(poison, 0, suspects=(poison,))
+    assert isinstance(failed, Failed)
+    assert failed.file.name == "2"
+
+
+def test_a_file_that_was_only_near_is_not_blamed() -> None:
+    schedule = Schedule(8, segment_s=1)
+    near = schedule.opened(audio("near"), 0)
+    for _ in range(5):
+        again = schedule.reopen(near, 0, suspects=(99,))
+        assert isinstance(again, int)
+        near = again
+    other = schedule.opened(audio("other"), 0)
+    batch = schedule.take("w")
+    assert batch is not None
+    assert {s.ticket for s in batch.segments} == {near, other}
