@@ -26,9 +26,6 @@ CONTEXT = 200
 """Neighbouring samples of the lower rate on each side of a block. Measured on white noise: with
 160 or more, what is left between a block and the whole file is float32's own noise, -130 dB."""
 
-TAPER = 256
-"""Input samples that fade a window in and out where it has to be moved between samples."""
-
 TOGETHER = 32
 """Blocks that go through soxr in one call; bounds the memory of a long stretch."""
 
@@ -65,14 +62,18 @@ class Resample:
         grain = self._down
         if _round_up(context, grain) <= 4 * context:
             # Blocks and windows begin at instants that are samples at both rates.
-            self._before = self._after = _round_up(context, grain)
+            slack = 0
+            self._before = _round_up(context, grain)
         else:
             # Such instants are too far apart: one a second from 44,099 Hz to 48 kHz.
             grain = 1
-            self._before = context + TAPER
-            self._after = self._before + 2 * -(-self._down // self._up)
+            # A window begins up to so many samples before or after the instant that is meant.
+            slack = 1 + self._down // self._up
+            self._before = context
+        self._after = self._before + 2 * slack
         self._lead = -(-self._before * self._up // self._down)
         self._block = _round_up(max(rate_in_hz, 4 * self._before), rate_in_hz)
+        self._length = self._block + self._before + self._after - slack
         offset = lag if self._identity else _round_up(lag + self._after, grain)
         self._offset = offset % self._block
         self.held_out = offset * self._up // self._down
@@ -168,7 +169,7 @@ class Resample:
         """
         lanes = len(line)
         stop = self._start(numbers.stop) if end is None else end
-        length = self._block + self._before + self._after
+        length = self._length
         if end is not None:
             length -= self._start(numbers.stop) - end
         windows = np.zeros((len(numbers), lanes, length), np.float32)
@@ -192,14 +193,14 @@ class Resample:
 
 
 def _moved(window: NDArray[np.float32], by: float) -> NDArray[np.float32]:
-    """Values `by` of a sample after each sample, by a turn of the phases; the ends fade."""
-    fade = np.sin(np.arange(0.5, TAPER) * (np.pi / 2 / TAPER)) ** 2
-    wide = window.astype(np.float64)
-    wide[:, :TAPER] *= fade
-    wide[:, -TAPER:] *= fade[::-1]
+    """Values `by` of a sample after each sample: a turn of the phases.
+
+    What rings at the window's ends lies at half the rate, where the resampler lets nothing pass.
+    """
     samples = window.shape[1]
-    points = 1 << (samples + TAPER).bit_length()
+    points = 1 << samples.bit_length()
     turn = np.exp(2j * np.pi * by * np.fft.rfftfreq(points))
+    wide = window.astype(np.float64)
     rows = [np.fft.irfft(np.fft.rfft(row, points) * turn, points)[:samples] for row in wide]
     return np.array(rows, np.float32)
 

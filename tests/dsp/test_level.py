@@ -82,7 +82,8 @@ def loudness(sound: NDArray[Any], rate_hz: int) -> float:
 
 def sine(hz: float, rate_hz: int, seconds: float, peak: float = 1.0) -> NDArray[np.float32]:
     at = np.arange(round(rate_hz * seconds)) / rate_hz
-    return (peak * np.sin(2 * np.pi * hz * at + 0.3)).astype(np.float32)[None]
+    sound: NDArray[np.float32] = (peak * np.sin(2 * np.pi * hz * at + 0.3)).astype(np.float32)
+    return sound[None]
 
 
 def pink(rate_hz: int, seconds: float, seed: int = 0) -> NDArray[np.float32]:
@@ -92,17 +93,19 @@ def pink(rate_hz: int, seconds: float, seed: int = 0) -> NDArray[np.float32]:
     hz = np.fft.rfftfreq(count, 1 / rate_hz)
     shape = np.where((hz > 20) & (hz < 0.4 * rate_hz), 1 / np.sqrt(hz + 1), 0)
     sound = np.fft.irfft(np.fft.rfft(rng.standard_normal(count)) * shape, count)
-    return (0.2 * sound / np.abs(sound).max()).astype(np.float32)[None]
+    return np.asarray(0.2 * sound[None] / np.abs(sound).max(), np.float32)
 
 
 def syllables(rate_hz: int, seconds: float) -> NDArray[np.float32]:
     """Voiced bursts of a 120 Hz pulse train with pauses: level changes as in speech."""
     at = np.arange(round(rate_hz * seconds)) / rate_hz
     voice = sum(
-        np.sin(2 * np.pi * 120.3 * k * at + k * k) / k for k in range(1, int(0.4 * rate_hz / 121))
+        np.sin(2 * np.pi * 120.3 * k * at + k * k) / k
+        for k in range(1, int(min(8_000, 0.4 * rate_hz) / 121))
     )
     swell = np.clip(np.sin(2 * np.pi * 3.1 * at), 0, None) * (np.sin(2 * np.pi * 0.37 * at) > -0.3)
-    return (0.1 * swell * voice).astype(np.float32)[None] + 0.01 * pink(rate_hz, seconds)
+    sound: NDArray[np.float32] = (0.1 * swell * voice).astype(np.float32)[None]
+    return sound + 0.01 * pink(rate_hz, seconds)
 
 
 def test_the_reference_of_these_tests_has_the_published_coefficients() -> None:
@@ -143,7 +146,9 @@ def test_low_rates_follow_the_standard_at_48_khz_rather_than_the_bent_filters(
     assert ours == pytest.approx(loudness(same_at_48, 48_000), abs=0.05)
 
 
-@pytest.mark.parametrize("hz", [40, 50, 60, 100, 250, 440, 500, 1000, 1500, 2000, 3000, 6000])
+@pytest.mark.parametrize(
+    "hz", [40, 60, 100, 250, 440, 500, 1000, 1500, 2000, 2500, 3000, 3500, 4000]
+)
 @pytest.mark.parametrize("rate_hz", [44_100, 48_000])
 def test_sines_of_round_frequencies_agree_with_the_filters(hz: int, rate_hz: int) -> None:
     sound = sine(hz, rate_hz, 4, 0.5)
@@ -159,11 +164,11 @@ def test_odd_signals_come_within_half_a_unit() -> None:
         assert measure(sound, 48_000).lufs == pytest.approx(loudness(sound, 48_000), abs=0.5)
 
 
-def test_pauses_are_gated() -> None:
-    loud = pink(16_000, 4)
-    with_pause = np.concatenate([loud, 1e-3 * pink(16_000, 8, seed=1)], axis=1)
-    # Only the three blocks that reach into the pause may count besides.
-    assert measure(with_pause, 16_000).lufs == pytest.approx(measure(loud, 16_000).lufs, abs=0.3)
+@pytest.mark.parametrize("lower_db", [9, 12, 40])
+def test_what_is_more_than_10_lu_below_the_rest_is_gated(lower_db: float) -> None:
+    quiet = 10 ** (-lower_db / 20) * sine(997, 48_000, 8)
+    sound = 0.1 * np.concatenate([sine(997, 48_000, 8), quiet], axis=1)
+    assert measure(sound, 48_000).lufs == pytest.approx(loudness(sound, 48_000), abs=0.05)
 
 
 def test_surround_counts_for_more_and_lfe_not_at_all() -> None:
@@ -171,6 +176,7 @@ def test_surround_counts_for_more_and_lfe_not_at_all() -> None:
     sound = np.zeros((6, rate_hz * 3), np.float32)
     sound[0] = 0.2 * sine(997, rate_hz, 3)
     left = measure(sound, rate_hz).lufs
+    assert left is not None
     assert left == pytest.approx(-3.01 + 20 * math.log10(0.2), abs=0.03)
     sound[3] = sine(50, rate_hz, 3)
     assert measure(sound, rate_hz).lufs == left
