@@ -169,7 +169,8 @@ class Schedule:
             self._ready.pop(ticket, None)
             self._open[ticket].owner = worker
         segments = tuple(self._open[ticket].segment for ticket in tickets)
-        share_s = min(LONGEST_S, max(SHORTEST_S, LANE_SECONDS / len(tickets)))
+        # Whole seconds: then resamplers, whose blocks are a second long, keep little inside.
+        share_s = min(LONGEST_S, max(SHORTEST_S, LANE_SECONDS // len(tickets)))
         batch = FrameBatch(self._batches, segments, self.segment_s or share_s)
         self._out[batch.number] = _Out(batch, worker)
         return batch
@@ -247,9 +248,7 @@ class Schedule:
         self.closed(ticket)
         return Failed(segment.file, reason, info or segment.info)
 
-    def reopen(
-        self, ticket: int, collector: int, suspects: tuple[int, ...] = ()
-    ) -> int | Failed:
+    def reopen(self, ticket: int, collector: int, suspects: tuple[int, ...] = ()) -> int | Failed:
         """Begin a file again from its start, since its sound was lost.
 
         Parameters

@@ -119,7 +119,7 @@ class ScaledSoundSink:
         while block := self._spool.read(SPOOL_BLOCK * frame_bytes):
             samples = np.frombuffer(block, self._dtype).reshape(-1, channels).T
             if gain != 1.0:
-                samples = samples * self._dtype.type(gain)  # type: ignore[operator]
+                samples = samples * self._dtype.type(gain)
             writer.write(encode(samples, self._target).data)
         writer.close()
         self._remove_spool()
