@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import os
 import sys
 
-from raypipe.cli.entry import entry
+from raypipe.cli.entry import INTERRUPTED, entry
 
 
 def main() -> None:
     """Run ``raypipe`` and leave with its exit code."""
-    sys.exit(entry(sys.argv[1:]))
+    code = entry(sys.argv[1:])
+    if code == INTERRUPTED:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(code)  # a Ray that was interrupted may crash while Python takes itself down
+    sys.exit(code)

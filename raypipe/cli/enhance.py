@@ -4,30 +4,35 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 from typing import Any
 
 import click
 
-from raypipe.cli.options import settings_of, settings_options
+from raypipe.cli.options import in_and_out, settings_of, settings_options
 from raypipe.cli.quiet import c_libraries_silenced
+from raypipe.cli.words import say
+from raypipe.errors import RaypipeError, UsageError
+from raypipe.settings import RunSettings
+from raypipe.storage import PRIVATE, show
 
 LOG_LEVELS = ("debug", "info", "warning", "error")
 
 
 @click.command()
-@click.argument("source", metavar="IN")
-@click.argument("output", metavar="[OUT]", required=False)
-@click.option("-o", "--output", "output_option", metavar="OUT", help="OUT, if you prefer a flag.")
+@in_and_out
 @settings_options
-@click.option("-n", "--dry-run", is_flag=True, help="Say what would be done; write nothing.")
-@click.option("--report", type=click.Path(dir_okay=False), help="Write the report (JSON) here.")
-@click.option("-q", "--quiet", is_flag=True, help="Print nothing but errors.")
+@click.option("-n", "--dry-run", is_flag=True, help="List what would be done; write nothing. "
+              "It opens no file: `raypipe plan` does.")  # fmt: skip
+@click.option("--report", type=click.Path(dir_okay=False), metavar="FILE",
+              help="Write the report (JSON) here, too.")  # fmt: skip
+@click.option("-q", "--quiet", is_flag=True, help="Print nothing but what failed.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object a file, then totals.")
-@click.option("--log-level", type=click.Choice(LOG_LEVELS), default="warning", show_default=True)
+@click.option("--log-level", type=click.Choice(LOG_LEVELS), default="warning", show_default=True,
+              help="What the libraries in use may say.")  # fmt: skip
 def enhance(
     source: str,
-    output: str | None,
-    output_option: str | None,
+    output: str,
     dry_run: bool,
     report: str | None,
     quiet: bool,
@@ -37,45 +42,71 @@ def enhance(
 ) -> int:
     """Run a model over IN and write a mirrored tree to OUT.
 
-    IN is a file, a folder, a glob, or @LIST (one path a line). OUT is a folder, or a file where
-    IN is one file. Container, sample format, rate, channels, length, alignment and tags are kept
-    unless you ask otherwise. What an earlier run has done is not done again.
+    IN is a file, a folder, a glob in quotes, or @LIST (a file with one path a line). OUT is a
+    folder, or a file where IN is one file. Container, sample format, rate, channels, length,
+    alignment and tags are kept unless you ask otherwise. What an earlier run has done is not done
+    again.
+
+    Settings may also stand in a TOML file (workers = 4) or in the environment (RAYPIPE_WORKERS=4);
+    flags win over the environment, and that over the file.
     """
-    if (output is None) == (output_option is None):
-        raise click.UsageError("give OUT once, as the second argument or with -o")
-    out = output or output_option or ""
     settings = settings_of(flags)
     logging.basicConfig(level=log_level.upper(), format="raypipe: %(message)s")
     if dry_run:
-        return _dry_run(source, out, settings, as_json=as_json)
+        return _dry_run(source, output, settings, quiet=quiet, as_json=as_json)
+    if report is not None:
+        _check_report(report, output)
     with c_libraries_silenced():
         from raypipe.cli.watching import watch_for
         from raypipe.driver import run
 
-        with watch_for(quiet=quiet, as_json=as_json) as watch:
-            result = run(source, out, settings, report=report, watch=watch)
-        if not quiet:
-            watch.summary(result, out)
+        watch = watch_for(quiet=quiet, as_json=as_json)
+        try:
+            with watch:
+                result = run(source, output, settings, report=report, watch=watch)
+        except (RaypipeError, KeyboardInterrupt):
+            watch.ended_early()
+            raise
+        watch.summary(result, output, report or _own_report(output))
     return result.exit_code
 
 
-def _dry_run(source: str, output: str, settings: Any, *, as_json: bool) -> int:
+def _own_report(output: str) -> str | None:
+    """The report that every run into a folder leaves there."""
+    path = os.path.join(output, PRIVATE, "report.json")
+    return path if os.path.isfile(path) else None
+
+
+def _check_report(report: str, output: str) -> None:
+    """Refuse before a night's work what could not be written after it."""
+    folder = os.path.dirname(os.path.abspath(report))
+    if not os.path.isdir(folder) and folder != os.path.abspath(output):
+        raise UsageError(f"{show(report)}: there is no folder {show(folder)} for the report")
+    if os.path.isdir(folder) and not os.access(folder, os.W_OK):
+        raise UsageError(f"{show(report)}: the report's folder cannot be written")
+
+
+def _dry_run(
+    source: str, output: str, settings: RunSettings, *, quiet: bool, as_json: bool
+) -> int:
     from raypipe.driver import preview
-    from raypipe.storage import show
-    from raypipe.types import AudioFile, Failed, Skipped
+    from raypipe.types import AudioFile, Failed
 
     counts = {"to do": 0, "skipped": 0, "failed": 0}
     for item in preview(source, output, settings):
-        file = item if isinstance(item, AudioFile) else item.file
-        if isinstance(item, Failed | Skipped):
-            kind = "failed" if isinstance(item, Failed) else "skipped"
-            text = f"{kind:8} {show(file.name)}: {item.reason}"
+        if isinstance(item, AudioFile):
+            file, kind, reason = item, "to do", None
+            text = f"to do    {show(file.name)} -> {show(file.output)}"
         else:
-            kind, text = "to do", f"to do    {show(file.name)} -> {show(file.output)}"
+            file, kind = item.file, "failed" if isinstance(item, Failed) else "skipped"
+            reason = item.reason
+            text = f"{kind:8} {show(file.name)}: {show(reason)}"
         counts[kind] += 1
         if as_json:
-            text = json.dumps({"path": file.name, "output": file.output, "would": kind})
-        click.echo(text)
-    if not as_json:
-        click.echo(", ".join(f"{number} {kind}" for kind, number in counts.items()))
+            facts = {"path": file.name, "output": file.output, "would": kind, "reason": reason}
+            say(json.dumps(facts))
+        elif not quiet or kind == "failed":
+            say(text)
+    if not as_json and not quiet:
+        say(", ".join(f"{number} {kind}" for kind, number in counts.items()))
     return 1 if counts["failed"] else 0

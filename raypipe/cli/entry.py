@@ -6,11 +6,11 @@ import os
 import signal
 import sys
 from collections.abc import Sequence
-from types import FrameType
 
 import click
 
 from raypipe.cli.enhance import enhance
+from raypipe.cli.interrupts import interrupts_heard
 from raypipe.cli.models import models
 from raypipe.cli.plan import plan
 from raypipe.errors import RaypipeError
@@ -30,14 +30,19 @@ Exit codes:
 """
 
 
-@click.group(epilog=EXIT_CODES, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(
+    context_settings={"help_option_names": ["-h", "--help"]},
+    epilog=EXIT_CODES,
+    no_args_is_help=False,
+)
 @click.version_option(VERSION, prog_name="raypipe")
 def cli() -> None:
     """Run audio models over recordings: a file or a folder of any size, exact to the bit."""
 
 
+for command in (enhance, plan, models, *models.commands.values()):
+    command.epilog = EXIT_CODES
 for command in (enhance, plan, models):
-    command.epilog = command.epilog or EXIT_CODES
     cli.add_command(command)
 
 
@@ -54,32 +59,37 @@ def entry(arguments: Sequence[str]) -> int:
     int
         Exit code, see `EXIT_CODES`.
     """
-    signal.signal(signal.SIGINT, _interrupt)
-    signal.signal(signal.SIGTERM, _interrupt)
+    if not arguments:
+        click.echo(cli.get_help(click.Context(cli, info_name="raypipe")), err=True)
+        return click.UsageError.exit_code
     try:
-        code = cli.main(list(arguments), prog_name="raypipe", standalone_mode=False)
+        with interrupts_heard():
+            code = cli.main(list(arguments), prog_name="raypipe", standalone_mode=False)
     except click.ClickException as error:
-        error.show()
+        click.echo(_sentence(error), err=True)
         return error.exit_code
     except (KeyboardInterrupt, click.Abort):
-        click.echo("raypipe: interrupted; run the same command again to go on", err=True)
-        return INTERRUPTED
+        return _interrupted()
+    except SystemExit as ending:
+        if ending.code == signal.SIGTERM:  # Ray puts a handler of its own in place of ours
+            return _interrupted()
+        raise
     except RaypipeError as error:
         click.echo(f"raypipe: {show(str(error))}", err=True)
         return error.exit_code
     except BrokenPipeError:
         sys.stdout = open(os.devnull, "w")  # noqa: SIM115 - nobody reads any more
-        return 1
+        return RaypipeError.exit_code
     return code if isinstance(code, int) else 0
 
 
-_interrupts = 0
+def _sentence(error: click.ClickException) -> str:
+    """What click complains of, in one line that says where help is."""
+    context = error.ctx if isinstance(error, click.UsageError) else None
+    command = context.command_path if context else "raypipe"
+    return f"{command}: {show(error.format_message().rstrip('.'))}; see {command} --help"
 
 
-def _interrupt(number: int, frame: FrameType | None) -> None:
-    """The first signal stops the run in order, the second at once."""
-    global _interrupts
-    _interrupts += 1
-    if _interrupts > 1:
-        os._exit(INTERRUPTED)
-    raise KeyboardInterrupt
+def _interrupted() -> int:
+    click.echo("raypipe: interrupted; run the same command again to go on", err=True)
+    return INTERRUPTED

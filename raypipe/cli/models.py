@@ -2,47 +2,52 @@
 
 from __future__ import annotations
 
-import click
-from rich.console import Console
-from rich.table import Table
-from rich.text import Text
+import textwrap
 
+import click
+
+from raypipe.cli.words import counted, say
 from raypipe.errors import ModelError
 from raypipe.storage import show as shown
 
+LINE = 80
 
-@click.group()
+
+@click.group(no_args_is_help=False)
 def models() -> None:
-    """Which models can be used by name, and what a model file says of itself."""
+    """List, show and verify models."""
 
 
 @models.command("list")
 def list_models() -> None:
-    """List the models that come with raypipe."""
+    """List the models that come with raypipe.
+
+    Those with the task "test" are for measuring and for tests.
+    """
     from raypipe.inference.zoo import shipped_models
 
-    table = Table(box=None, pad_edge=False)
-    for name in ("name", "task", "rate", "latency", "memory", "what it is"):
-        table.add_column(name)
-    for model in shipped_models():
-        card = model.card
-        rate = f"{card.rate_hz} Hz" if card.rate_hz else "any"
-        table.add_row(
-            card.name, card.task, rate, f"{card.latency} samples", card.memory, card.description
+    cards = [model.card for model in shipped_models()]
+    width = max(len(card.name) for card in cards) + 2
+    for card in cards:
+        rate = f"{card.rate_hz} Hz" if card.rate_hz else "any rate"
+        latency = f"{counted(card.latency, 'sample')} latency"
+        facts = f"{card.task}, {rate}, {card.memory}, {latency}. {card.description}"
+        say(
+            textwrap.fill(
+                facts, LINE, initial_indent=card.name.ljust(width), subsequent_indent=" " * width
+            )
         )
-    Console(highlight=False).print(table)
 
 
 @models.command("show")
 @click.argument("model", metavar="NAME|PATH")
 @click.option("--rate", "rate_hz", type=int, metavar="HZ", help="Rate where no card states it.")
 def show_model(model: str, rate_hz: int | None) -> None:
-    """Print a model's card."""
+    """Print a model's card, as TOML."""
     from raypipe.inference.zoo import find_model
 
     found = find_model(model, rate_hz)
-    click.echo(f"# {shown(found.path)}\n# sha256 {found.sha256}")
-    click.echo(found.card.to_toml(), nl=False)
+    say(f"# {shown(found.path)}\n# sha256 {found.sha256}\n{found.card.to_toml().rstrip()}")
 
 
 @models.command("verify")
@@ -57,10 +62,9 @@ def verify_model(model: str, rate_hz: int | None) -> None:
     from raypipe.inference.zoo import find_model, verify
 
     failed = 0
-    console = Console(highlight=False, soft_wrap=True)
     for check in verify(find_model(model, rate_hz)):
-        mark = Text("ok    ", "green") if check.ok else Text("FAILED", "red")
-        console.print(mark, Text(f"{check.name}: {check.detail}"))
+        mark = click.style("ok    ", "green") if check.ok else click.style("FAILED", "red")
+        say(f"{mark} {check.name}: {check.detail}")
         failed += not check.ok
     if failed:
-        raise ModelError(f"{model}: {failed} checks failed")
+        raise ModelError(f"{shown(model)}: {counted(failed, 'check')} failed")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import wraps
 from typing import Any, TypeVar
 
 import click
@@ -28,7 +29,7 @@ SETTINGS_OPTIONS = (
                  help="Leave out files and folders that match; may be repeated."),
     click.option("--raw", metavar="LAYOUT",
                  help="Layout of .raw and .pcm files: rate=48000,channels=1,sample=s16le."),
-    click.option("--output-format", metavar="keep|wav|flac|...", help="Container of the output."),
+    click.option("--output-format", metavar="FORMAT", help="Container of the output: keep, wav, flac, mp3, ..."),
     click.option("--suffix", metavar="TEXT", help="Put between a name's stem and its ending."),
     click.option("-f", "--overwrite", is_flag=True, default=None,
                  help="Replace outputs that raypipe did not make."),
@@ -46,6 +47,24 @@ SETTINGS_OPTIONS = (
     click.option("-c", "--config", type=click.Path(exists=True, dir_okay=False),
                  help="TOML file with settings; flags win over it."),
 )  # fmt: skip
+
+
+def in_and_out(command: Callable[..., int]) -> Callable[..., int]:
+    """Give a command IN and OUT; OUT may also be given with ``-o``."""
+
+    @click.argument("source", metavar="IN")
+    @click.argument("output", metavar="[OUT]", required=False)
+    @click.option("-o", "--output", "output_option", metavar="OUT",
+                  help="OUT, for those who prefer a flag.")  # fmt: skip
+    @wraps(command)
+    def with_one_output(
+        output: str | None, output_option: str | None, **arguments: Any
+    ) -> int:
+        if (output is None) == (output_option is None):
+            raise click.UsageError("give OUT once, as the second argument or with -o")
+        return command(output=output_option if output is None else output, **arguments)
+
+    return with_one_output
 
 
 def settings_options(command: Command) -> Command:

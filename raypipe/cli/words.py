@@ -1,11 +1,15 @@
-"""Numbers as people read them."""
+"""Numbers as people read them, and lines for the standard output."""
 
 from __future__ import annotations
+
+import click
+
+from raypipe.errors import StorageError
 
 
 def clock(seconds: float) -> str:
     """Seconds as ``h:mm:ss`` or ``m:ss``; below ten seconds with a decimal."""
-    if seconds < 10:
+    if seconds < 9.95:
         return f"{seconds:.1f} s"
     minutes, whole = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
@@ -18,3 +22,26 @@ def gigabytes(size: int) -> str:
         if size >= factor:
             return f"{size / factor:.1f} {unit}"
     return f"{size / 1000:.0f} kB"
+
+
+def counted(number: int, noun: str) -> str:
+    """``1 file``, ``2 files``."""
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
+def say(line: str) -> None:
+    """Print a result on the standard output.
+
+    Raises
+    ------
+    BrokenPipeError
+        If nobody reads it.
+    StorageError
+        If it cannot be written.
+    """
+    try:
+        click.echo(line)
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        raise StorageError(f"the standard output cannot be written: {error.strerror}") from error

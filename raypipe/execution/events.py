@@ -68,6 +68,9 @@ class Steps(Protocol):
     def step(self, batch: FrameBatch) -> tuple[BatchResult, dict[int, list[Piece]]]:
         """Facts for the driver, and sound by collector."""
 
+    def close(self) -> None:
+        """Let go of the files that are open."""
+
 
 class Collects(Protocol):
     """The collector's side: writes pieces in order, publishes whole files."""

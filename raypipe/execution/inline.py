@@ -92,5 +92,7 @@ class InlineExecutor:
 
     def close(self) -> None:
         """Put away what is unfinished."""
+        if self._worker is not None:
+            self._worker.close()
         if self._collector is not None:
             self._collector.close()

@@ -222,6 +222,11 @@ class Worker:
         if reader is not None:
             reader.close()
 
+    def close(self) -> None:
+        """Close the readers that are still open."""
+        for ticket in list(self._readers):
+            self._close(ticket)
+
     def _refuse(self, segment: Segment, reason: str) -> Refused:
         reader = self._readers.get(segment.ticket)
         info = reader.info if reader is not None else segment.info
