@@ -2,35 +2,44 @@
 
 Comes in: IN, OUT and settings. Goes out: a `Survey`: hours of audio by format,
 unreadable files, disk needed, and the time that the run will take, from a short
-calibration of the model on this machine. Opens every file, decodes none.
+calibration on this machine. Opens every file; decodes only the first seconds of
+the few that it measures with.
 """
 
 from __future__ import annotations
 
 import os
+import random
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
-
-import numpy as np
 
 from raypipe.audio.probe import probe
 from raypipe.audio.target import target_for
-from raypipe.driver import DEFAULT_LANES, preview
+from raypipe.driver import DEFAULT_LANES, _inline, preview
 from raypipe.errors import AudioError
-from raypipe.execution.cluster import local_cpus
-from raypipe.inference.zoo import find_model, load_lane_model
-from raypipe.pipelines.enhance import Enhance, Job
+from raypipe.execution.worker import Worker, WorkerJob
+from raypipe.inference.zoo import find_model
+from raypipe.plan.collisions import Listed
 from raypipe.plan.scan import find_route
 from raypipe.settings import RunSettings
 from raypipe.storage import free_bytes
-from raypipe.types import AudioFile, Failed, Skipped, SoundInfo, SoundTarget
+from raypipe.types import (
+    AudioFile,
+    Failed,
+    FrameBatch,
+    Segment,
+    Skipped,
+    SoundInfo,
+    SoundTarget,
+    Stepped,
+)
 
 CALIBRATION_S = 0.5
-"""Time that the calibration takes."""
+"""Time that the calibration takes, or one call where that takes longer."""
 
-CALIBRATION_SOUND_S = 1.0
-"""Sound a lane in each of its calls."""
+CALIBRATION_SEGMENT_S = 2.0
+"""Sound that each of its calls takes from each file: as much work a call as in a run."""
 
 RAY_START_S = 5.0
 """What a local Ray and its first actors take to start, measured on two cores."""
@@ -59,8 +68,6 @@ class Survey:
     to_do: int = 0
     skipped: int = 0
     audio_s: float = 0.0
-    lane_s: float = 0.0
-    """Seconds of audio times channels: what the model has to step."""
     unmeasured: int = 0
     """Files whose header does not say how long they are."""
     kinds: dict[tuple[str, str, int, int], Kind] = field(default_factory=dict)
@@ -72,9 +79,11 @@ class Survey:
     output_bytes: int = 0
     """Estimate."""
     free_bytes: int | None = None
+    executor: str = "inline"
+    """``inline`` or ``ray``."""
     workers: int = 1
     x_real_time: float = 0.0
-    """Of one worker with full lanes, in lane seconds a second: the model alone."""
+    """Of one worker, in seconds of audio a second: reading, model and encoding."""
     predicted_s: float = 0.0
 
 
@@ -99,41 +108,74 @@ def survey(
     UsageError, ModelError
         What a run would raise before its start; two inputs for one output among them.
     """
-    found = Survey(workers=settings.workers or local_cpus())
+    found = Survey()
     route = find_route(source, output, settings)
     settings = replace(settings, output_format=route.output_format)
+    sample = _Sample(settings.lanes or DEFAULT_LANES)
+    listed_bytes = 0
     for number, item in enumerate(preview(source, output, settings), 1):
         if isinstance(item, AudioFile):
-            _look_at(item, settings, found)
+            listed_bytes += item.size
+            if _look_at(item, settings, found):
+                sample.take(item)
         elif isinstance(item, Failed):
             found.failed.append((item.file.name, item.reason))
         elif isinstance(item, Skipped):
+            listed_bytes += item.file.size
             found.skipped += 1
         tell(number)
     found.free_bytes = free_bytes(route.output_root)
-    found.x_real_time = calibrate(settings, _commonest_rate_hz(found))
-    if found.to_do:
-        found.predicted_s = found.lane_s / found.x_real_time / found.workers
-        found.predicted_s += RAY_START_S if settings.executor != "inline" else 0.0
+    found.executor, found.workers = _where(settings, listed_bytes)
+    found.x_real_time = calibrate(sample.files, settings)
+    if found.x_real_time:
+        found.predicted_s = found.audio_s / found.x_real_time / found.workers
+        found.predicted_s += RAY_START_S if found.executor == "ray" else 0.0
     return found
 
 
-def _look_at(file: AudioFile, settings: RunSettings, found: Survey) -> None:
+def _where(settings: RunSettings, listed_bytes: int) -> tuple[str, int]:
+    """The executor that a run would choose, and its workers."""
+    listed = Listed(0, listed_bytes, complete=True)
+    if _inline(settings, listed, died_inline=False):
+        return "inline", 1
+    from raypipe.execution.cluster import local_cpus  # imports ray: a quarter of a second
+
+    return "ray", settings.workers or local_cpus()
+
+
+class _Sample:
+    """A few files of a listing, each as likely as any other (seeded, so the same each time)."""
+
+    def __init__(self, most: int) -> None:
+        self.files: list[AudioFile] = []
+        self._most, self._seen = most, 0
+        self._random = random.Random(0)  # noqa: S311 - no secret
+
+    def take(self, file: AudioFile) -> None:
+        """One more file of the listing."""
+        self._seen += 1
+        if len(self.files) < self._most:
+            self.files.append(file)
+        elif (place := self._random.randrange(self._seen)) < self._most:
+            self.files[place] = file
+
+
+def _look_at(file: AudioFile, settings: RunSettings, found: Survey) -> bool:
+    """Count one file; False where it would fail."""
     try:
         info = probe(file.path, settings.raw)
         suffix = os.path.splitext(file.output)[1]
         target, notes = target_for(info, settings.output_format, suffix, settings.raw)
     except AudioError as error:
         found.failed.append((file.name, error.reason))
-        return
+        return False
     except OSError as error:
         found.failed.append((file.name, f"cannot be read: {error.strerror or error}"))
-        return
+        return False
     found.to_do += 1
     seconds = (info.frames or 0) / info.rate_hz
     found.unmeasured += info.frames is None
     found.audio_s += seconds
-    found.lane_s += seconds * info.channels
     kind = found.kinds.setdefault(
         (info.container, info.subtype, info.rate_hz, info.channels), Kind()
     )
@@ -142,6 +184,7 @@ def _look_at(file: AudioFile, settings: RunSettings, found: Survey) -> None:
     for note in (*info.notes, *notes):
         found.notes[note] = found.notes.get(note, 0) + 1
     found.output_bytes += _size_guess(info, target, file.size)
+    return True
 
 
 def _size_guess(info: SoundInfo, target: SoundTarget, input_bytes: int) -> int:
@@ -152,31 +195,48 @@ def _size_guess(info: SoundInfo, target: SoundTarget, input_bytes: int) -> int:
     return int(size * COMPRESSED) if target.container in ("FLAC", "CAF") else size
 
 
-def _commonest_rate_hz(found: Survey) -> int:
-    by_seconds = {key[2]: kind.audio_s for key, kind in found.kinds.items()}
-    return max(by_seconds, key=lambda rate_hz: by_seconds[rate_hz], default=16_000)
-
-
-def calibrate(settings: RunSettings, rate_hz: int) -> float:
-    """How many times real time one worker steps full lanes of this model here.
+def calibrate(files: Sequence[AudioFile], settings: RunSettings) -> float:
+    """How many times real time one worker goes on this machine: read, step, encode.
 
     Parameters
     ----------
+    files : sequence of AudioFile
+        Are read from their beginnings, side by side, and not written anywhere.
     settings : RunSettings
-        Names the model and the number of lanes.
-    rate_hz : int
-        Rate of the sound; resampling to the model's rate is part of what is measured.
+        As for a run.
+
+    Returns
+    -------
+    float
+        Seconds of audio a second; 0 where no file could be read.
+
+    Raises
+    ------
+    ModelError
+        If the model cannot be loaded.
     """
     lanes = settings.lanes or DEFAULT_LANES
-    enhance = Enhance(load_lane_model(find_model(settings.model, settings.rate_hz), lanes))
-    noise = np.random.default_rng(0).standard_normal(round(CALIBRATION_SOUND_S * rate_hz))
-    sound = (0.1 * noise).astype(np.float32)[np.newaxis]
-    info = SoundInfo(rate_hz, 1, None, "ARRAY", "FLOAT")
-    jobs = [Job(info, sound, 0, False, None) for _ in range(lanes)]
-    enhance.step(jobs)  # the first call allocates
+    model = find_model(settings.model, settings.rate_hz)
+    worker = Worker(WorkerJob(model, lanes, settings), "plan")
+    going = [Segment(number, file, 0, 0) for number, file in enumerate(files)]
+    heard_s = spent_s = 0.0
     calls = 0
-    begin_s = time.perf_counter()
-    while (spent_s := time.perf_counter() - begin_s) < CALIBRATION_S:
-        enhance.step(jobs)
+    while going and spent_s < CALIBRATION_S:
+        begin_s = time.perf_counter()
+        result, _ = worker.step(FrameBatch(calls, tuple(going), CALIBRATION_SEGMENT_S))
+        spent_s += time.perf_counter() - begin_s
         calls += 1
-    return calls * lanes * CALIBRATION_SOUND_S / spent_s
+        stepped = [
+            (segment, answer)
+            for segment, answer in zip(going, result.answers, strict=True)
+            if isinstance(answer, Stepped)
+        ]
+        heard_s += sum(answer.read / answer.info.rate_hz for _, answer in stepped)
+        going = [
+            replace(
+                segment, start=segment.start + answer.read, info=answer.info, state=answer.state
+            )
+            for segment, answer in stepped
+            if not answer.ended
+        ]
+    return heard_s / spent_s if spent_s else 0.0

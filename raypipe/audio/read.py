@@ -105,6 +105,7 @@ class SoundReader:
         self._ended = False
         self._judged = False
         self._most = max(1, _MANY_SAMPLES // info.channels)
+        self._integers = info.subtype.startswith(("PCM_", "ALAC_"))
         self._none: Samples = np.zeros((info.channels, 0), dtype_of(info))
         self._ahead = self._none
         self._decoder: Decoder = _DECODERS[info.decoder](path, info)
@@ -224,7 +225,7 @@ class SoundReader:
             block = self._none
         if not block.shape[1]:
             self._ended = True
-        elif not np.isfinite(block).all():
+        elif not self._integers and not np.isfinite(block).all():
             self._refuse_nonfinite(block)
         return block
 

@@ -52,11 +52,11 @@ def enhance(
     """
     settings = settings_of(flags)
     logging.basicConfig(level=log_level.upper(), format="raypipe: %(message)s")
-    if dry_run:
-        return _dry_run(source, output, settings, quiet=quiet, as_json=as_json)
     if report is not None:
         _check_report(report, output)
     with c_libraries_silenced():
+        if dry_run:
+            return _dry_run(source, output, settings, quiet=quiet, as_json=as_json)
         from raypipe.cli.watching import watch_for
         from raypipe.driver import run
 
@@ -64,9 +64,12 @@ def enhance(
         try:
             with watch:
                 result = run(source, output, settings, report=report, watch=watch)
-        except (RaypipeError, KeyboardInterrupt):
+        except RaypipeError:
             watch.ended_early()
             raise
+        except KeyboardInterrupt as interrupt:
+            watch.ended_early()
+            raise click.Abort from interrupt  # for a KeyboardInterrupt click prints an empty line
         watch.summary(result, output, report or _own_report(output))
     return result.exit_code
 
@@ -86,20 +89,19 @@ def _check_report(report: str, output: str) -> None:
         raise UsageError(f"{show(report)}: the report's folder cannot be written")
 
 
-def _dry_run(
-    source: str, output: str, settings: RunSettings, *, quiet: bool, as_json: bool
-) -> int:
+def _dry_run(source: str, output: str, settings: RunSettings, *, quiet: bool, as_json: bool) -> int:
     from raypipe.driver import preview
-    from raypipe.types import AudioFile, Failed
+    from raypipe.types import AudioFile, Done, Failed
 
     counts = {"to do": 0, "skipped": 0, "failed": 0}
     for item in preview(source, output, settings):
+        assert not isinstance(item, Done), "nothing is done in a preview"
         if isinstance(item, AudioFile):
             file, kind, reason = item, "to do", None
             text = f"to do    {show(file.name)} -> {show(file.output)}"
         else:
-            file, kind = item.file, "failed" if isinstance(item, Failed) else "skipped"
-            reason = item.reason
+            kind = "failed" if isinstance(item, Failed) else "skipped"
+            file, reason = item.file, item.reason
             text = f"{kind:8} {show(file.name)}: {show(reason)}"
         counts[kind] += 1
         if as_json:

@@ -60,7 +60,8 @@ def entry(arguments: Sequence[str]) -> int:
         Exit code, see `EXIT_CODES`.
     """
     if not arguments:
-        click.echo(cli.get_help(click.Context(cli, info_name="raypipe")), err=True)
+        context = click.Context(cli, info_name="raypipe", **cli.context_settings)
+        click.echo(cli.get_help(context), err=True)
         return click.UsageError.exit_code
     try:
         with interrupts_heard():

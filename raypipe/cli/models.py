@@ -6,6 +6,7 @@ import textwrap
 
 import click
 
+from raypipe.cli.quiet import c_libraries_silenced
 from raypipe.cli.words import counted, say
 from raypipe.errors import ModelError
 from raypipe.storage import show as shown
@@ -46,7 +47,8 @@ def show_model(model: str, rate_hz: int | None) -> None:
     """Print a model's card, as TOML."""
     from raypipe.inference.zoo import find_model
 
-    found = find_model(model, rate_hz)
+    with c_libraries_silenced():
+        found = find_model(model, rate_hz)
     say(f"# {shown(found.path)}\n# sha256 {found.sha256}\n{found.card.to_toml().rstrip()}")
 
 
@@ -61,10 +63,11 @@ def verify_model(model: str, rate_hz: int | None) -> None:
     """
     from raypipe.inference.zoo import find_model, verify
 
-    failed = 0
-    for check in verify(find_model(model, rate_hz)):
+    with c_libraries_silenced():
+        checks = verify(find_model(model, rate_hz))
+    for check in checks:
         mark = click.style("ok    ", "green") if check.ok else click.style("FAILED", "red")
         say(f"{mark} {check.name}: {check.detail}")
-        failed += not check.ok
+    failed = sum(not check.ok for check in checks)
     if failed:
         raise ModelError(f"{shown(model)}: {counted(failed, 'check')} failed")

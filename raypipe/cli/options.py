@@ -29,7 +29,8 @@ SETTINGS_OPTIONS = (
                  help="Leave out files and folders that match; may be repeated."),
     click.option("--raw", metavar="LAYOUT",
                  help="Layout of .raw and .pcm files: rate=48000,channels=1,sample=s16le."),
-    click.option("--output-format", metavar="FORMAT", help="Container of the output: keep, wav, flac, mp3, ..."),
+    click.option("--output-format", metavar="FORMAT",
+                 help="Container of the output: keep (the default), wav, flac, mp3, ..."),
     click.option("--suffix", metavar="TEXT", help="Put between a name's stem and its ending."),
     click.option("-f", "--overwrite", is_flag=True, default=None,
                  help="Replace outputs that raypipe did not make."),
@@ -57,9 +58,7 @@ def in_and_out(command: Callable[..., int]) -> Callable[..., int]:
     @click.option("-o", "--output", "output_option", metavar="OUT",
                   help="OUT, for those who prefer a flag.")  # fmt: skip
     @wraps(command)
-    def with_one_output(
-        output: str | None, output_option: str | None, **arguments: Any
-    ) -> int:
+    def with_one_output(output: str | None, output_option: str | None, **arguments: Any) -> int:
         if (output is None) == (output_option is None):
             raise click.UsageError("give OUT once, as the second argument or with -o")
         return command(output=output_option if output is None else output, **arguments)

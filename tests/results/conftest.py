@@ -1,0 +1,16 @@
+"""An output folder that a run holds."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from raypipe.storage import Hold, Place
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> Iterator[Place]:
+    with Hold(str(tmp_path / "out")) as held:
+        yield held
