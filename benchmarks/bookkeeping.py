@@ -46,6 +46,7 @@ class NullExecutor:
     """Says at once that all was done."""
 
     depth = 2
+    workers = WORKERS
 
     def __init__(self) -> None:
         self._events: deque[Event] = deque()
@@ -105,7 +106,7 @@ def through_null(root: Path) -> tuple[int, float, int]:
     report = RunReport("", {}, {}, {})
     dispatch = Dispatch(
         Schedule(LANES, WORKERS), executor, scan(route, settings), report, settings, listed,
-        lambda file: None, time.monotonic(),
+        lambda files: {}, time.monotonic(),
     )  # fmt: skip
     dispatch.run()
     seconds = time.perf_counter() - begin_s

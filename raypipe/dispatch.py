@@ -9,7 +9,7 @@ exactly one outcome.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Protocol
 
 from raypipe.errors import TooManyFailures
@@ -29,11 +29,15 @@ from raypipe.settings import RunSettings
 from raypipe.telemetry import Progress, add_up
 from raypipe.types import (
     AudioFile,
+    BatchResult,
+    Collected,
     Done,
     Failed,
     FrameBatch,
+    Gap,
     Outcome,
     Published,
+    Segment,
     Stepped,
 )
 
@@ -43,11 +47,14 @@ WAIT_S = 0.5
 PATIENCE_S = 60.0
 """Grace of every batch: slow disks, a busy machine, the first call of a cold worker."""
 
-SLOWEST_X_REAL_TIME = 0.5
-"""A batch may take as if each of its files alone went at half of real time ..."""
+UNMEASURED_PACE = 2.0
+"""Seconds that a second of one lane may take while no batch has come back yet ..."""
+
+SLOWER_THAN_MEASURED = 20.0
+"""... and how many times the slowest pace so far it may take from then on ..."""
 
 SLOWEST_DECODING_X_REAL_TIME = 20.0
-"""... and as if what must be decoded again to get to its start went at twenty times."""
+"""... with as much again as what must be decoded to get to its start takes at this speed."""
 
 MOST_BACKLOG_EACH = 3
 """Unwritten batches for each worker at which no further batch is sent out."""
@@ -77,7 +84,8 @@ class Dispatch:
     listed : Listed
         What is known of the listing before the start.
     published : callable
-        Gives the outcome of a file that a dead collector had still put in place, or None.
+        Gives, by their outputs, the outcomes of those files that a dead collector had still put
+        in place.
     begin_s : float
         When the run began (monotonic clock).
     watch : Watch, optional
@@ -92,7 +100,7 @@ class Dispatch:
         report: RunReport,
         settings: RunSettings,
         listed: Listed,
-        published: Callable[[AudioFile], Outcome | None],
+        published: Callable[[Sequence[AudioFile]], Mapping[str, Outcome]],
         begin_s: float,
         watch: Watch | None = None,
     ) -> None:
@@ -100,6 +108,8 @@ class Dispatch:
         self.settings, self.watch, self._published = settings, watch, published
         self.progress = Progress(listed=listed.files, total_bytes=listed.bytes)
         self.progress.all_listed = listed.complete
+        self._listed_before, self._seen = listed.files, 0
+        self._pace_s: float | None = None
         self.busy_s: dict[str, float] = {}
         self._todo: Iterator[AudioFile | Outcome] | None = todo
         self._has: dict[str, int] = {}
@@ -137,11 +147,18 @@ class Dispatch:
             if item is None:
                 self._todo = None
                 self.progress.all_listed = True
-            elif isinstance(item, AudioFile):
+                return
+            file = item if isinstance(item, AudioFile) else item.file
+            self._seen += 1
+            if self._seen > self._listed_before:
+                self.progress.listed += 1
+                self.progress.total_bytes += file.size
+            if isinstance(item, AudioFile):
                 self._open(item)
             else:
-                self.progress.total_bytes -= item.file.size
+                self.progress.total_bytes -= file.size
                 self._end(item)
+                self._tell()
 
     def _open(self, file: AudioFile) -> None:
         collector = self.executor.choose_collector()
@@ -159,11 +176,15 @@ class Dispatch:
     def _timeout_s(self, batch: FrameBatch) -> float:
         if self.settings.timeout_s is not None:
             return self.settings.timeout_s
-        sound_s = batch.segment_s * len(batch.segments)
+        sound_s = sum(_lane_seconds(segment, batch.segment_s) for segment in batch.segments)
         again_s = sum(
             s.start / s.info.rate_hz for s in batch.segments if s.info and s.info.sequential
         )
-        return PATIENCE_S + sound_s / SLOWEST_X_REAL_TIME + again_s / SLOWEST_DECODING_X_REAL_TIME
+        return PATIENCE_S + sound_s * self._slowest() + again_s / SLOWEST_DECODING_X_REAL_TIME
+
+    def _slowest(self) -> float:
+        """Seconds that a second of one lane may take."""
+        return UNMEASURED_PACE if self._pace_s is None else SLOWER_THAN_MEASURED * self._pace_s
 
     def _take(self, event: Event) -> None:
         if isinstance(event, BatchDone):
@@ -172,13 +193,7 @@ class Dispatch:
         elif isinstance(event, SoundCollected):
             for answer in event.answers:
                 if answer.ticket in self.schedule:
-                    file = self.schedule.file(answer.ticket)
-                    self._close(
-                        answer.ticket,
-                        answer.done
-                        if isinstance(answer, Published)
-                        else Failed(file, answer.reason),
-                    )
+                    self._collected(answer)
         elif isinstance(event, WorkerReady):
             self._ready_s = self._ready_s or time.monotonic()
             self.report.totals.startup_s = self._ready_s - self._begin_s
@@ -191,11 +206,20 @@ class Dispatch:
         else:
             self._collector_lost(event)
 
+    def _collected(self, answer: Collected) -> None:
+        if isinstance(answer, Gap):  # of a file whose loss was not told before: our own mistake
+            raise AssertionError(answer.text)
+        if isinstance(answer, Published):
+            self._close(answer.ticket, answer.done)
+        else:
+            self._close(answer.ticket, Failed(self.schedule.file(answer.ticket), answer.reason))
+
     def _stepped(self, event: BatchDone) -> None:
         result = event.result
         batch = self.schedule.batch(result.number)
         assert batch is not None, f"batch {result.number} was never sent"
         self.busy_s = add_up((self.busy_s, result.busy_s))
+        self._measure(batch, result)
         for segment, answer in zip(batch.segments, result.answers, strict=True):
             if isinstance(answer, Stepped) and answer.ticket in self.schedule:
                 self._count(segment.file, answer, first=segment.info is None)
@@ -205,6 +229,16 @@ class Dispatch:
         for ticket in gone:
             self._collector.pop(ticket, None)
         self.executor.collect(result.number, gone)
+
+    def _measure(self, batch: FrameBatch, result: BatchResult) -> None:
+        """Keep the slowest pace of a batch, for the deadlines of those to come."""
+        lane_s = sum(
+            answer.read / answer.info.rate_hz * answer.info.channels
+            for answer in result.answers
+            if isinstance(answer, Stepped)
+        )
+        if lane_s >= 1:
+            self._pace_s = max(self._pace_s or 0.0, sum(result.busy_s.values()) / lane_s)
 
     def _count(self, file: AudioFile, answer: Stepped, *, first: bool) -> None:
         self.progress.audio_s += answer.read / answer.info.rate_hz
@@ -218,10 +252,10 @@ class Dispatch:
         tickets = event.tickets
         if tickets is None:
             tickets = self.schedule.tickets_of(event.collector)
+        tickets = tuple(ticket for ticket in tickets if ticket in self.schedule)
+        published = self._published([self.schedule.file(ticket) for ticket in tickets])
         for ticket in tickets:
-            if ticket not in self.schedule:
-                continue
-            outcome = self._published(self.schedule.file(ticket))
+            outcome = published.get(self.schedule.file(ticket).output)
             if outcome is not None:
                 self._close(ticket, outcome)
                 continue
@@ -270,3 +304,12 @@ class Dispatch:
             self.report.totals.x_real_time = self.report.totals.audio_s / working_s
         if self.watch is not None:
             self.watch.progress(self.progress)
+
+
+def _lane_seconds(segment: Segment, segment_s: float) -> float:
+    """Sound in a segment, as far as it is known before it is read, times its lanes."""
+    info = segment.info
+    if info is None:
+        return segment_s
+    left_s = segment_s if info.frames is None else (info.frames - segment.start) / info.rate_hz
+    return info.channels * max(1.0, min(segment_s, left_s))

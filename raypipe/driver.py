@@ -11,14 +11,14 @@ import contextlib
 import os
 import platform
 import time
-from collections.abc import Callable, Iterator
-from dataclasses import asdict, replace
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, replace
 from functools import partial
 
 import numpy as np
 
 from raypipe.dispatch import Dispatch, Watch
-from raypipe.errors import RaypipeError, StorageError
+from raypipe.errors import RaypipeError, StorageError, UsageError
 from raypipe.execution.events import Executor
 from raypipe.execution.inline import InlineExecutor
 from raypipe.execution.worker import Worker, WorkerJob
@@ -27,10 +27,10 @@ from raypipe.plan.collisions import Guard, Listed, refuse_collisions
 from raypipe.plan.scan import Route, find_route, scan
 from raypipe.plan.schedule import Schedule
 from raypipe.results.collector import Collector, CollectorJob
-from raypipe.results.journal import Journal
+from raypipe.results.journal import Journal, published_by
 from raypipe.results.report import RunReport, settings_facts
 from raypipe.settings import RunSettings
-from raypipe.storage import PRIVATE, Hold, Place
+from raypipe.storage import PRIVATE, Hold, Place, show
 from raypipe.types import AudioFile, Failed, Outcome, Skipped
 from raypipe.version import VERSION
 
@@ -77,35 +77,32 @@ def run(
         As it comes; what was published stays, and a later run goes on from there.
     """
     begin_s = time.monotonic()
-    route = find_route(os.fspath(source), os.fspath(output), settings)
-    settings = replace(settings, output_format=route.output_format)
-    model = find_model(settings.model, settings.rate_hz)
-    listed = refuse_collisions(
-        lambda: scan(route, settings), names_stay=settings.output_format == "keep"
+    work = _prepare(os.fspath(source), os.fspath(output), settings)
+    if report is not None and not os.path.isdir(os.path.dirname(os.path.abspath(report))):
+        raise UsageError(f"{show(os.fspath(report))}: there is no such folder for the report")
+    settings = work.settings
+    result = RunReport(
+        VERSION, settings_facts(asdict(settings)), _model_facts(work.model), _place()
     )
-    fingerprint = settings.fingerprint(model.fingerprint)
-    result = RunReport(VERSION, settings_facts(asdict(settings)), _model_facts(model), _place())
-    resumable = route.output_name is None
-    with Hold(route.output_root, resumable=resumable) as place:
-        journal = Journal(place) if resumable else None
-        todo = _to_do(route, settings, place, journal, fingerprint)
+    with Hold(work.route.output_root, resumable=work.resumable) as place:
+        todo = _to_do(work, place)
         try:
-            with _executor(settings, model, place, fingerprint, listed, resumable) as executor:
-                workers = getattr(executor, "workers", 1)
-                lanes = settings.lanes or DEFAULT_LANES
-                schedule = Schedule(lanes, workers, settings.segment_s)
-                find = partial(_published, journal, fingerprint)
+            with _executor(work, place) as executor:
+                schedule = Schedule(
+                    settings.lanes or DEFAULT_LANES, executor.workers, settings.segment_s
+                )
+                find = partial(published_by, place, fingerprint=work.fingerprint)
                 Dispatch(
-                    schedule, executor, todo, result, settings, listed, find, begin_s, watch
+                    schedule, executor, todo, result, settings, work.listed, find, begin_s, watch
                 ).run()
         except BaseException as error:
             result.interrupted = _ending(error)
             result.totals.wall_s = time.monotonic() - begin_s
             with contextlib.suppress(StorageError):  # must not hide what ended the run
-                _write_report(result, report, place if resumable else None)
+                _write_report(result, report, place if work.resumable else None)
             raise
         result.totals.wall_s = time.monotonic() - begin_s
-        _write_report(result, report, place if resumable else None)
+        _write_report(result, report, place if work.resumable else None)
     return result
 
 
@@ -116,77 +113,81 @@ def preview(
 
     Writes nothing; raises what `run` would raise before its start.
     """
-    route = find_route(os.fspath(source), os.fspath(output), settings)
+    work = _prepare(os.fspath(source), os.fspath(output), settings)
+    root = work.route.output_root
+    yield from _to_do(work, Place(root, os.path.join(root, PRIVATE), ""))
+
+
+@dataclass(frozen=True, slots=True)
+class _Work:
+    """What is known before anything is written."""
+
+    route: Route
+    settings: RunSettings
+    """With the output format that OUT's own ending may ask for."""
+    model: ModelFile
+    listed: Listed
+    fingerprint: str
+
+    @property
+    def resumable(self) -> bool:
+        """False where OUT is one file: there is nothing to go on with."""
+        return self.route.output_name is None
+
+
+def _prepare(source: str, output: str, settings: RunSettings) -> _Work:
+    route = find_route(source, output, settings)
     settings = replace(settings, output_format=route.output_format)
     model = find_model(settings.model, settings.rate_hz)
-    refuse_collisions(lambda: scan(route, settings), names_stay=settings.output_format == "keep")
-    place = Place(route.output_root, os.path.join(route.output_root, PRIVATE), "")
-    journal = Journal(place) if route.output_name is None else None
-    yield from _to_do(route, settings, place, journal, settings.fingerprint(model.fingerprint))
+    if os.path.exists(model.path):  # workers may stand in another folder
+        model = replace(model, path=os.path.abspath(model.path))
+    listed = refuse_collisions(
+        lambda: scan(route, settings), names_stay=settings.output_format == "keep"
+    )
+    return _Work(route, settings, model, listed, settings.fingerprint(model.fingerprint))
 
 
-def _to_do(
-    route: Route,
-    settings: RunSettings,
-    place: Place,
-    journal: Journal | None,
-    fingerprint: str,
-) -> Iterator[AudioFile | Outcome]:
+def _to_do(work: _Work, place: Place) -> Iterator[AudioFile | Outcome]:
     """The listing, with an outcome in the place of every file that needs no work."""
-    guard = Guard(route.root)
-    for file in scan(route, settings):
+    journal = Journal(place) if work.resumable else None
+    guard = None if work.listed.complete else Guard(work.route, work.settings)
+    for file in scan(work.route, work.settings):
         if isinstance(file, Failed):
             yield file
-        elif clash := guard.check(file):
+        elif guard is not None and (clash := guard.check(file)):
             yield clash
         else:
-            yield _without_work(file, settings, place, journal, fingerprint) or file
+            yield _without_work(file, work, place, journal) or file
 
 
 def _without_work(
-    file: AudioFile,
-    settings: RunSettings,
-    place: Place,
-    journal: Journal | None,
-    fingerprint: str,
+    file: AudioFile, work: _Work, place: Place, journal: Journal | None
 ) -> Outcome | None:
-    if journal is not None and not settings.fresh and journal.finds(file, fingerprint):
+    settings = work.settings
+    if journal is not None and not settings.fresh and journal.finds(file, work.fingerprint):
         return Skipped(file, "already done, with the same model and settings")
     if settings.overwrite or not os.path.lexists(place.final(file.output)):
         return None
-    if journal is not None and journal.made(file.output):
-        return None  # ours, but of another input, model or settings: it is made anew
-    if journal is None:
-        return Failed(file, "its output exists already; --overwrite replaces it")
-    return Skipped(file, "its output exists and is not raypipe's; --overwrite replaces it")
-
-
-def _published(journal: Journal | None, fingerprint: str, file: AudioFile) -> Outcome | None:
-    """What a collector that died had still published of this file."""
-    if journal is None:
-        return None
-    journal.reload()
-    return journal.finds(file, fingerprint)
+    maker = journal.maker(file) if journal is not None else None
+    if maker is None:
+        return Skipped(file, "its output exists and is not raypipe's; --overwrite replaces it")
+    if maker != os.path.abspath(file.path):
+        return Failed(file, f"its output was made of {show(maker)}; --overwrite replaces it")
+    return None  # ours, but the input, the model or the settings have changed: it is made anew
 
 
 @contextlib.contextmanager
-def _executor(
-    settings: RunSettings,
-    model: ModelFile,
-    place: Place,
-    fingerprint: str,
-    listed: Listed,
-    resumable: bool,
-) -> Iterator[Executor]:
+def _executor(work: _Work, place: Place) -> Iterator[Executor]:
     """The executor that the settings or the size of the job ask for; closed at the end."""
-    job = WorkerJob(model, settings.lanes or DEFAULT_LANES, settings)
+    settings = work.settings
+    job = WorkerJob(work.model, settings.lanes or DEFAULT_LANES, settings)
     make_worker = partial(Worker, job)
-    make_collector: Callable[[int, str], Collector] = partial(
-        Collector, CollectorJob(place, fingerprint, settings.clip, resumable)
+    make_collector = partial(
+        Collector, CollectorJob(place, work.fingerprint, settings.clip, work.resumable)
     )
     mark = os.path.join(place.private, "inline")
     executor: Executor
-    if _inline(settings, listed, died_inline=os.path.exists(mark)):
+    if _inline(settings, work.listed, died_inline=os.path.exists(mark)):
         _touch(mark)
         executor = InlineExecutor(make_worker, make_collector)
     else:

@@ -24,6 +24,11 @@ from raypipe.types import SoundInfo, State
 
 DEFAULT_LANES = 64
 
+MOST_HZ = 1_536_000
+
+ANY_RATE_HZ = 16_000
+"""Of a stream that states none through a model that takes any: then the number is moot."""
+
 
 @dataclass(slots=True, eq=False)
 class _Asked:
@@ -31,7 +36,12 @@ class _Asked:
 
     job: Job
     made: Made | None = None
-    error: BaseException | None = None
+    error: Exception | None = None
+
+    @property
+    def waits(self) -> bool:
+        """True until it has been stepped, or could not be."""
+        return self.made is None and self.error is None
 
 
 @dataclass(slots=True, eq=False)
@@ -43,6 +53,7 @@ class _Session:
     """True where the caller gives and gets one-dimensional arrays."""
     start: int = 0
     state: State | None = None
+    ended: bool = False
     turn: threading.Lock = field(default_factory=threading.Lock)
 
 
@@ -124,26 +135,23 @@ class Enhancer:
         audio : array_like
             Shape ``(samples,)`` or ``(channels, samples)``, of any length.
         rate_hz : int, optional
-            Rate of the stream; the model's own by default. Looked at when a stream begins.
+            Rate of the stream; the model's own by default. It cannot change in a stream.
 
         Returns
         -------
         ndarray of float32
             Same dimensions; its length follows what the model's latency and hop let through.
+
+        Raises
+        ------
+        UsageError
+            As `process`; and if the stream began with other channels or at another rate.
         """
         sound, flat = _as_sound(audio)
-        with self._asking:
-            session = self._sessions.get(session_id)
-            if session is None:
-                rate_hz = rate_hz or self.card.rate_hz or 16_000  # any rate: the number is moot
-                session = _Session(_info(rate_hz, len(sound)), flat)
-                self._sessions[session_id] = session
-        if len(sound) != session.info.channels:
-            raise UsageError(
-                f"session {session_id!r} has {session.info.channels} channels, "
-                f"not {len(sound)} as this stretch"
-            )
+        session = self._session(session_id, len(sound), flat, rate_hz)
         with session.turn:
+            if session.ended:
+                raise UsageError(f"session {session_id!r} was ended by another thread")
             made = self._step(Job(session.info, sound, session.start, False, session.state))
             session.start += sound.shape[1]
             session.state = made.state
@@ -158,48 +166,95 @@ class Enhancer:
             If there is no such session.
         """
         with self._asking:
-            session = self._sessions.pop(session_id, None)
+            session = self._sessions.get(session_id)
         if session is None:
             raise UsageError(f"there is no session {session_id!r}")
         nothing = np.zeros((session.info.channels, 0), np.float32)
         with session.turn:
+            if session.ended:
+                raise UsageError(f"session {session_id!r} was ended by another thread")
             made = self._step(Job(session.info, nothing, session.start, True, session.state))
+            session.ended = True
+            with self._asking:
+                del self._sessions[session_id]
         return _as_given(made.sound, session.flat)
 
+    def _session(
+        self, session_id: Hashable, channels: int, flat: bool, rate_hz: int | None
+    ) -> _Session:
+        """The session of this name, begun if it is new."""
+        with self._asking:
+            session = self._sessions.get(session_id)
+            if session is None:
+                if rate_hz is None:
+                    rate_hz = self.card.rate_hz or ANY_RATE_HZ
+                session = _Session(_info(rate_hz, channels), flat)
+                self._sessions[session_id] = session
+        if channels != session.info.channels:
+            raise UsageError(
+                f"session {session_id!r} has {session.info.channels} channels, "
+                f"not {channels} as this stretch"
+            )
+        if rate_hz is not None and rate_hz != session.info.rate_hz:
+            raise UsageError(
+                f"session {session_id!r} runs at {session.info.rate_hz} Hz, not {rate_hz}"
+            )
+        return session
+
     def _step(self, job: Job) -> Made:
-        """Step this job together with those that other threads ask for in the meantime."""
+        """Step this job together with those that other threads ask for in the meantime.
+
+        Whoever gets the turn steps all that were asked for until then; the others find theirs
+        made when they get it.
+        """
         mine = _Asked(job)
         with self._asking:
             self._asked.append(mine)
         with self._stepping:
-            if mine.made is None and mine.error is None:
-                self._step_all()
+            if mine.waits:
+                self._step_all(mine)
         if mine.error is not None:
             raise mine.error
-        assert mine.made is not None, "every asked job is stepped by whoever has the turn"
+        assert mine.made is not None, "whoever has the turn steps all that were asked for"
         return mine.made
 
-    def _step_all(self) -> None:
+    def _step_all(self, mine: _Asked) -> None:
         with self._asking:
             asked, self._asked = self._asked, []
         try:
-            for one, made in zip(asked, self._enhance.step([a.job for a in asked]), strict=True):
-                one.made = made
-        except BaseException as error:
-            for one in asked:
-                one.error = error
+            try:
+                made = self._enhance.step([one.job for one in asked])
+            except Exception:
+                self._step_each(asked)  # one of them is at fault; the others must not suffer
+                return
+            for one, its in zip(asked, made, strict=True):
+                one.made = its
+        except BaseException:  # Ctrl-C is this thread's own: the others step theirs themselves
+            with self._asking:
+                self._asked[:0] = [one for one in asked if one.waits and one is not mine]
             raise
+
+    def _step_each(self, asked: list[_Asked]) -> None:
+        for one in asked:
+            try:
+                (one.made,) = self._enhance.step([one.job])
+            except Exception as error:
+                one.error = error
 
 
 def _as_sound(samples: ArrayLike) -> tuple[NDArray[np.float32], bool]:
-    array: NDArray[Any] = np.asarray(samples)
+    try:
+        array: NDArray[Any] = np.asarray(samples)
+    except ValueError as error:
+        raise UsageError(f"samples do not make an array: {error}") from error
     if array.ndim not in (1, 2) or (array.ndim == 2 and not len(array)):
         raise UsageError(
             f"samples must have shape (samples,) or (channels, samples), not {array.shape}"
         )
     if array.dtype.kind != "f":
         raise UsageError(f"samples must be floats with full scale at 1, not {array.dtype}")
-    sound = np.atleast_2d(array).astype(np.float32, copy=False)
+    with np.errstate(over="ignore"):
+        sound = np.atleast_2d(array).astype(np.float32, copy=False)
     if not np.isfinite(sound).all():
         raise UsageError("samples must be finite; there is NaN or infinity among them")
     return sound, array.ndim == 1
@@ -211,6 +266,6 @@ def _as_given(sound: NDArray[Any], flat: bool) -> NDArray[np.float32]:
 
 
 def _info(rate_hz: int, channels: int) -> SoundInfo:
-    if not 1 <= rate_hz <= 1_536_000:
-        raise UsageError(f"rate_hz must be 1 to 1536000, not {rate_hz}")
-    return SoundInfo(rate_hz, channels, None, "ARRAY", "FLOAT")
+    if not isinstance(rate_hz, int | np.integer) or not 1 <= rate_hz <= MOST_HZ:
+        raise UsageError(f"rate_hz must be a whole number from 1 to {MOST_HZ}, not {rate_hz!r}")
+    return SoundInfo(int(rate_hz), channels, None, "ARRAY", "FLOAT")

@@ -19,8 +19,10 @@ import contextlib
 import errno
 import fcntl
 import os
+import re
 import shutil
 import sys
+import time
 import uuid
 from dataclasses import dataclass
 from pathlib import Path
@@ -31,6 +33,12 @@ from raypipe.errors import OutputBusy, StorageError, UsageError
 
 PRIVATE = ".raypipe"
 NAME_MAX_BYTES = 255
+
+UNFINISHED = re.compile(r"[0-9a-f]{12}-\d+-")
+"""How the names of unfinished files begin: the run and the ticket."""
+
+ABANDONED_S = 60.0
+"""A one-file run's private folder is left alone for so long: it may not be locked yet."""
 
 _WORDS = {
     errno.ENOSPC: "no space is left on the device",
@@ -105,15 +113,21 @@ class Place:
         return os.path.join(self.private, "tmp", f"{self.run}-{name}")
 
     def final(self, relative: str) -> str:
-        """Path under which an output appears."""
-        return os.path.join(self.root, relative)
+        """Path under which an output appears; it never leaves the root."""
+        path = os.path.normpath(relative)
+        if os.path.isabs(path) or path.split(os.sep)[0] == os.pardir:
+            raise StorageError(f"{show(relative)}: would lie outside {show(self.root)}")
+        return os.path.join(self.root, path)
 
     def still_ours(self) -> bool:
         """False once another run has taken the place over: an orphaned process must stop."""
+        path = os.path.join(self.private, "lock")
         try:
-            return Path(self.private, "lock").read_text().startswith(self.run)
-        except OSError:
+            return Path(path).read_text().startswith(self.run)
+        except FileNotFoundError:
             return False
+        except OSError as error:
+            raise storage_error(error, path, "read") from error
 
 
 class Hold:
@@ -145,17 +159,28 @@ class Hold:
     def __enter__(self) -> Place:
         place = self.place
         try:
-            self._made_root = not os.path.isdir(place.root)
-            os.makedirs(os.path.join(place.private, "tmp"), exist_ok=True)
-            if self.resumable:
-                os.makedirs(place.journal, exist_ok=True)
-            self._lock = _lock(os.path.join(place.private, "lock"), place)
-            _sweep(os.path.join(place.private, "tmp"))
+            self._take(place)
         except OSError as error:
+            self._let_go()
             raise storage_error(error, place.root, "write into the output") from error
-        if not self.resumable:
-            _sweep_abandoned(place)
+        except BaseException:
+            self._let_go()
+            raise
         return place
+
+    def _take(self, place: Place) -> None:
+        self._made_root = not os.path.isdir(place.root)
+        unfinished = os.path.join(place.private, "tmp")
+        for folder in (place.private, unfinished, place.journal):
+            if os.path.islink(folder):
+                raise StorageError(f"{show(folder)}: is a link; unfinished files must lie in OUT")
+            if self.resumable or folder != place.journal:
+                os.makedirs(folder, exist_ok=True)
+        self._lock = _lock(os.path.join(place.private, "lock"), place)
+        _sweep(unfinished)
+        _sweep_abandoned(place)
+        sync_folder(place.private)
+        sync_folder(place.root)
 
     def __exit__(
         self,
@@ -163,8 +188,12 @@ class Hold:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        with contextlib.suppress(OSError):
-            _sweep(os.path.join(self.place.private, "tmp"))
+        self._let_go()
+
+    def _let_go(self) -> None:
+        if self._lock is not None:
+            with contextlib.suppress(OSError):
+                _sweep(os.path.join(self.place.private, "tmp"))
         if not self.resumable:
             shutil.rmtree(self.place.private, ignore_errors=True)
             if self._made_root:
@@ -196,10 +225,11 @@ def _lock(path: str, place: Place) -> IO[str]:
 
 
 def _sweep(folder: str) -> None:
-    """Remove what dead runs left unfinished."""
+    """Remove what dead runs left unfinished, and nothing that has another name than theirs."""
     for entry in os.scandir(folder):
-        with contextlib.suppress(FileNotFoundError):
-            os.unlink(entry.path)
+        if UNFINISHED.match(entry.name):
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(entry.path)
 
 
 def _sweep_abandoned(place: Place) -> None:
@@ -207,7 +237,9 @@ def _sweep_abandoned(place: Place) -> None:
     own = os.path.basename(place.private)
     with contextlib.suppress(OSError):
         for entry in os.scandir(place.root):
-            if entry.name.startswith(PRIVATE + "-") and entry.name != own and entry.is_dir():
+            old = time.time() - entry.stat(follow_symlinks=False).st_mtime > ABANDONED_S
+            ours = entry.name.startswith(PRIVATE + "-") and entry.name != own
+            if ours and old and entry.is_dir(follow_symlinks=False):
                 with contextlib.suppress(OSError):
                     lock = os.path.join(entry.path, "lock")
                     with open(lock, encoding="utf-8") as handle:
@@ -216,12 +248,22 @@ def _sweep_abandoned(place: Place) -> None:
 
 
 def sync_folder(folder: str) -> None:
-    """Make the names in a folder durable."""
-    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    """Make the names in a folder durable, where its file system can.
+
+    Raises
+    ------
+    StorageError
+        If the device refuses.
+    """
     try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
+        handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
+    except OSError as error:
+        if error.errno not in (errno.EINVAL, errno.ENOTSUP):
+            raise storage_error(error, folder, "write") from error
 
 
 def free_bytes(path: str) -> int | None:

@@ -209,6 +209,8 @@ class Piece:
     info: SoundInfo
     parts: tuple[Part, ...]
     """One for each artifact."""
+    start: int
+    """Samples of the file that came before those of this piece."""
     first: bool
     """True in a file's first piece."""
     ended: bool
@@ -300,7 +302,15 @@ class Published:
     done: Done
 
 
-Collected: TypeAlias = Published | Fault
+@dataclass(frozen=True, slots=True)
+class Gap:
+    """A piece that does not follow on the one before: its sound was lost on the way."""
+
+    ticket: int
+    text: str
+
+
+Collected: TypeAlias = Published | Fault | Gap
 
 
 def samples_in(seconds: float, rate_hz: int) -> int:

@@ -57,6 +57,7 @@ class Chaos:
     bad: set[str]
     losses: int
     depth: int = 2
+    workers: int = 2
     queues: dict[str, list[FrameBatch]] = field(default_factory=dict)
     sound: dict[int, list[tuple[int, int, int, int, bool, AudioFile]]] = field(default_factory=dict)
     collectors: tuple[dict[int, int], ...] = field(default_factory=lambda: ({}, {}))
@@ -165,11 +166,13 @@ def dispatch(
     report = RunReport("", {}, {}, {})
     executor.start()
 
-    def published(file: AudioFile) -> Outcome | None:
-        if file.name not in executor.published:
-            return None
+    def published(files: Sequence[AudioFile]) -> dict[str, Outcome]:
         info = SoundInfo(RATE_HZ, 1, None, "WAV", "PCM_16")
-        return Done(file, {"sound": file.output}, info, 0, LEVELS, LEVELS)
+        return {
+            file.output: Done(file, {"sound": file.output}, info, 0, LEVELS, LEVELS)
+            for file in files
+            if file.name in executor.published
+        }
 
     Dispatch(
         Schedule(4, 2, segment_s=1), executor, todo, report, RunSettings(**flags),  # type: ignore[arg-type]

@@ -25,10 +25,27 @@ def test_a_second_run_is_refused_and_told_who_holds_the_output(tmp_path: Path) -
 def test_what_a_dead_run_left_is_swept(tmp_path: Path) -> None:
     with Hold(str(tmp_path)) as place:
         Path(place.temporary("1-sound")).write_bytes(b"half")
-    left = Place(place.root, place.private, "dead")
+    left = Place(place.root, place.private, "0123456789ab")
     Path(left.temporary("2-sound")).write_bytes(b"half")
+    Path(place.private, "tmp/mine.wav").write_bytes(b"not raypipe's")
     with Hold(str(tmp_path)):
-        assert os.listdir(tmp_path / ".raypipe/tmp") == []
+        assert os.listdir(tmp_path / ".raypipe/tmp") == ["mine.wav"]
+
+
+def test_a_link_in_the_place_of_the_private_folder_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "precious").mkdir()
+    (tmp_path / "out/.raypipe").mkdir(parents=True)
+    (tmp_path / "out/.raypipe/tmp").symlink_to(tmp_path / "precious")
+    with pytest.raises(StorageError, match="is a link"):
+        Hold(str(tmp_path / "out")).__enter__()
+
+
+def test_a_name_never_leaves_the_output(tmp_path: Path) -> None:
+    place = Place(str(tmp_path), str(tmp_path / ".raypipe"), "0123456789ab")
+    assert place.final("a/../b.wav") == f"{tmp_path}/b.wav"
+    for name in ("../a.wav", "/a.wav", "a/../../b.wav"):
+        with pytest.raises(StorageError, match="would lie outside"):
+            place.final(name)
 
 
 def test_a_single_file_leaves_nothing_behind(tmp_path: Path) -> None:
@@ -41,6 +58,7 @@ def test_an_abandoned_private_folder_is_swept_but_a_held_one_is_not(tmp_path: Pa
     dead = tmp_path / ".raypipe-0123456789ab"
     dead.mkdir()
     (dead / "lock").write_text("0123456789ab process 1 on nowhere")
+    os.utime(dead, (0, 0))
     with (
         Hold(str(tmp_path), resumable=False) as first,
         Hold(str(tmp_path), resumable=False) as second,

@@ -12,6 +12,7 @@ import struct
 from typing import BinaryIO
 
 from raypipe.audio.chunks import Chunk, Layout
+from raypipe.errors import UnreadableAudio
 
 _SOUND_CHUNKS = frozenset(
     {b"fmt ", b"data", b"fact", b"PEAK", b"ds64", b"JUNK", b"junk", b"PAD ", b"FLLR", b"filr"}
@@ -68,7 +69,9 @@ def append(reader: BinaryIO, wanted: list[Chunk], writer: BinaryIO, layout: Layo
     Raises
     ------
     OSError
-        Where the system refuses.
+        Where the system refuses the destination.
+    UnreadableAudio
+        Where it refuses the source.
     """
     if not wanted:
         return
@@ -81,9 +84,7 @@ def append(reader: BinaryIO, wanted: list[Chunk], writer: BinaryIO, layout: Layo
         reader.seek(chunk.offset)
         left = chunk.size
         while left:
-            block = reader.read(min(left, _COPY_BYTES))
-            if not block:
-                raise OSError("the source became shorter while it was copied")
+            block = _source_bytes(reader, min(left, _COPY_BYTES))
             writer.write(block)
             left -= len(block)
         if chunk.size % 2:
@@ -96,6 +97,18 @@ def append(reader: BinaryIO, wanted: list[Chunk], writer: BinaryIO, layout: Layo
     else:
         writer.seek(4)
         writer.write(struct.pack(f"{order}I", size))
+
+
+def _source_bytes(reader: BinaryIO, size: int) -> bytes:
+    """Read of the source: what goes wrong here is not the destination's fault."""
+    try:
+        block = reader.read(size)
+    except OSError as error:
+        reason = f"its side chunks cannot be read: {error.strerror or error}"
+        raise UnreadableAudio(os.fsdecode(reader.name), reason) from error
+    if not block:
+        raise UnreadableAudio(os.fsdecode(reader.name), "became shorter while it was copied")
+    return block
 
 
 def copy_channel_mask(

@@ -151,7 +151,11 @@ def _copy_chunks(
     source: str, from_layout: chunks.Layout, destination: str, to_layout: chunks.Layout
 ) -> tuple[str, ...]:
     try:
-        with open(os.fsencode(source), "rb") as reader:
+        opened = open(os.fsencode(source), "rb")  # noqa: SIM115
+    except OSError as error:
+        return (f"side chunks were not carried: {error.strerror}",)
+    try:
+        with opened as reader:
             wanted, notes = side_chunks.choose(reader, from_layout, to_layout)
             with open(os.fsencode(destination), "r+b") as writer:
                 side_chunks.append(reader, wanted, writer, to_layout)

@@ -27,6 +27,7 @@ class Ending:
         self._failed: list[Failed] = []
         self._clipped: list[Done] = []
         self._notes: dict[str, int] = {}
+        self._skipped: dict[str, int] = {}
 
     def take(self, outcome: Outcome) -> None:
         """One file's outcome."""
@@ -43,6 +44,7 @@ class Ending:
                     self._notes[note] = self._notes.get(note, 0) + 1
         else:
             self._counts["skipped"] += 1
+            self._skipped[outcome.reason] = self._skipped.get(outcome.reason, 0) + 1
 
     def print_failed(self, report_path: str | None) -> None:
         """The first files that failed, and why."""
@@ -60,7 +62,7 @@ class Ending:
             _console().print(Text(f"so far: {counts}"))
 
     def print_all(self, report: RunReport, output: str, report_path: str | None) -> None:
-        """What failed, what clipped, what could not be kept, the totals, and where all that is."""
+        """What failed, clipped, was skipped or could not be kept; the totals; where all that is."""
         self.print_failed(report_path)
         console = _console()
         for done in self._clipped:
@@ -69,6 +71,8 @@ class Ending:
                      "scale; --clip scale turns such files down", style="yellow")
             )  # fmt: skip
         _print_rest(console, report.totals.clipped_files, report_path)
+        for reason, count in self._skipped.items():
+            console.print(Text(f"skipped {counted(count, 'file')}: {show(reason)}"))
         for note, count in list(self._notes.items())[:MOST_SHOWN]:
             console.print(
                 Text(f"note    {show(note)}" + (f" ({count} files)" if count > 1 else ""))

@@ -12,7 +12,7 @@ import click
 from raypipe.cli.options import in_and_out, settings_of, settings_options
 from raypipe.cli.quiet import c_libraries_silenced
 from raypipe.cli.words import say
-from raypipe.errors import RaypipeError, UsageError
+from raypipe.errors import RaypipeError
 from raypipe.settings import RunSettings
 from raypipe.storage import PRIVATE, show
 
@@ -52,8 +52,6 @@ def enhance(
     """
     settings = settings_of(flags)
     logging.basicConfig(level=log_level.upper(), format="raypipe: %(message)s")
-    if report is not None:
-        _check_report(report, output)
     with c_libraries_silenced():
         if dry_run:
             return _dry_run(source, output, settings, quiet=quiet, as_json=as_json)
@@ -78,15 +76,6 @@ def _own_report(output: str) -> str | None:
     """The report that every run into a folder leaves there."""
     path = os.path.join(output, PRIVATE, "report.json")
     return path if os.path.isfile(path) else None
-
-
-def _check_report(report: str, output: str) -> None:
-    """Refuse before a night's work what could not be written after it."""
-    folder = os.path.dirname(os.path.abspath(report))
-    if not os.path.isdir(folder) and folder != os.path.abspath(output):
-        raise UsageError(f"{show(report)}: there is no folder {show(folder)} for the report")
-    if os.path.isdir(folder) and not os.access(folder, os.W_OK):
-        raise UsageError(f"{show(report)}: the report's folder cannot be written")
 
 
 def _dry_run(source: str, output: str, settings: RunSettings, *, quiet: bool, as_json: bool) -> int:

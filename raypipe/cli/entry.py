@@ -72,7 +72,7 @@ def entry(arguments: Sequence[str]) -> int:
     except (KeyboardInterrupt, click.Abort):
         return _interrupted()
     except SystemExit as ending:
-        if ending.code == signal.SIGTERM:  # Ray puts a handler of its own in place of ours
+        if ending.code == signal.SIGTERM:  # while Ray starts, a handler of its own is in place
             return _interrupted()
         raise
     except RaypipeError as error:
@@ -84,13 +84,13 @@ def entry(arguments: Sequence[str]) -> int:
     return code if isinstance(code, int) else 0
 
 
+def _interrupted() -> int:
+    click.echo("raypipe: interrupted; run the same command again to go on", err=True)
+    return INTERRUPTED
+
+
 def _sentence(error: click.ClickException) -> str:
     """What click complains of, in one line that says where help is."""
     context = error.ctx if isinstance(error, click.UsageError) else None
     command = context.command_path if context else "raypipe"
     return f"{command}: {show(error.format_message().rstrip('.'))}; see {command} --help"
-
-
-def _interrupted() -> int:
-    click.echo("raypipe: interrupted; run the same command again to go on", err=True)
-    return INTERRUPTED

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import logging
 import os
+import signal
+import threading
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -41,6 +43,7 @@ def ray_session(address: str | None, workers: int) -> Iterator[None]:
     if ray.is_initialized():
         yield
         return
+    handler = signal.getsignal(signal.SIGTERM)
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     # Answers that nobody waits for any more, once a run has ended early, are no news.
     os.environ.setdefault("RAY_IGNORE_UNHANDLED_ERRORS", "1")
@@ -58,6 +61,8 @@ def ray_session(address: str | None, workers: int) -> Iterator[None]:
             )
         else:
             _attach(address)
+    if handler is not None and threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGTERM, handler)  # Ray has put its own in its place
     try:
         yield
     finally:
@@ -72,10 +77,8 @@ def _attach(address: str) -> None:
         raise UsageError(f"no Ray cluster can be reached at {address}: {cause}") from error
 
 
-def cluster_cpus(address: str | None) -> int:
-    """CPUs that workers may use: this machine's, or the connected cluster's."""
-    if address is None and not ray.is_initialized():
-        return local_cpus()
+def cluster_cpus() -> int:
+    """CPUs of the connected cluster."""
     return max(1, int(ray.cluster_resources().get("CPU", 1)))
 
 

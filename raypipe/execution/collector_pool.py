@@ -7,6 +7,7 @@ begins those files again.
 
 from __future__ import annotations
 
+import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -23,12 +24,17 @@ from raypipe.execution.losses import PROCESS_LOST, SOUND_LOST, cause_of
 BUSY = 2
 """Unanswered calls at which a collector counts as busy."""
 
+ANSWER_S = 300.0
+"""Longest time for one call: a batch of files written and made durable on a slow disk."""
+
 MOST_LOST_IN_A_ROW = 5
 """Collectors lost without one answer in between; then it is not bad luck."""
 
 
 @dataclass(slots=True)
 class _Call:
+    since_s: float
+    """When it came to the head of the queue (monotonic clock)."""
     answer: Any
     tickets: tuple[int, ...]
     """Files whose sound the call carries."""
@@ -71,7 +77,10 @@ class CollectorPool:
         seat.generation += 1
         name = f"collector-{seat.index}.{seat.generation}"
         seat.actor = CollectorActor.remote(seat.index, name)  # type: ignore[attr-defined]
-        seat.calls.append(_Call(seat.actor.load.remote(self._make), ()))
+        self._call(seat, seat.actor.load.remote(self._make), ())
+
+    def _call(self, seat: _Seat, answer: Any, tickets: Sequence[int]) -> None:
+        seat.calls.append(_Call(time.monotonic(), answer, tuple(tickets)))
 
     def choose(self) -> int:
         """The least busy one; where all are busy, a new one if there may be one."""
@@ -84,7 +93,7 @@ class CollectorPool:
     def take(self, index: int, sound: Any, tickets: Sequence[int], drop: Sequence[int]) -> None:
         """Hand pieces (or a reference to them) over."""
         seat = self._seats[index]
-        seat.calls.append(_Call(seat.actor.take.remote(sound, tuple(drop)), tuple(tickets)))
+        self._call(seat, seat.actor.take.remote(sound, tuple(drop)), tickets)
 
     def backlog(self) -> int:
         """Calls without an answer."""
@@ -99,32 +108,52 @@ class CollectorPool:
         for seat in self._seats:
             if seat.calls and seat.calls[0].answer in arrived:
                 yield from self._answered(seat)
+            elif seat.calls and time.monotonic() > seat.calls[0].since_s + ANSWER_S:
+                ray.kill(seat.actor)
+                yield self._replace(seat)
 
     def _answered(self, seat: _Seat) -> Iterator[Event]:
-        call = seat.calls.popleft()
+        call = seat.calls[0]
         try:
             answers = ray.get(call.answer)
         except SOUND_LOST:
+            self._next(seat)
             yield CollectorLost(seat.index, call.tickets)
         except RayTaskError as error:
             cause = cause_of(error)
             if not isinstance(cause, SOUND_LOST):
-                raise cause from None
+                raise cause from error
+            self._next(seat)
             yield CollectorLost(seat.index, call.tickets)
         except PROCESS_LOST as error:
-            self._lost_in_a_row += 1
+            # One that dies while it writes has suspects, whose strikes end that by themselves.
+            self._lost_in_a_row = 0 if call.tickets else self._lost_in_a_row + 1
             if self._lost_in_a_row >= MOST_LOST_IN_A_ROW:
                 raise RaypipeError("collectors die again and again; see Ray's logs") from error
-            seat.calls.clear()
-            self._occupy(seat)
-            yield CollectorLost(seat.index, None, call.tickets)
+            yield self._replace(seat)
         else:
+            self._next(seat)
             if call.tickets:
                 self._lost_in_a_row = 0
             if isinstance(answers, list) and answers:
                 yield SoundCollected(tuple(answers))
 
+    def _next(self, seat: _Seat) -> None:
+        """The head of the queue is answered; the next one's time begins."""
+        seat.calls.popleft()
+        if seat.calls:
+            seat.calls[0].since_s = time.monotonic()
+
+    def _replace(self, seat: _Seat) -> CollectorLost:
+        lost = CollectorLost(seat.index, None, seat.calls[0].tickets)
+        seat.calls.clear()
+        self._occupy(seat)
+        return lost
+
     def close(self, wait_s: float) -> None:
         """Let the collectors put away what is unfinished."""
         refs = [seat.actor.close.remote() for seat in self._seats]
-        ray.wait(refs, num_returns=len(refs), timeout=wait_s)
+        if refs:
+            ray.wait(refs, num_returns=len(refs), timeout=wait_s)
+        for seat in self._seats:
+            ray.kill(seat.actor)

@@ -85,6 +85,9 @@ class Collects(Protocol):
 class Executor(Protocol):
     """Runs batches somewhere. `InlineExecutor` and `RayExecutor` are peers."""
 
+    workers: int
+    """As many as there are; known once `start` was called."""
+
     depth: int
     """Batches that a worker should have at a time, so that it never waits for the driver."""
 

@@ -18,6 +18,7 @@ from raypipe.execution.events import (
     Steps,
     WorkerReady,
 )
+from raypipe.execution.limits import allow_many_files
 from raypipe.types import FrameBatch, Piece
 
 NAME = "inline"
@@ -35,6 +36,7 @@ class InlineExecutor:
     """
 
     depth = 1
+    workers = 1
 
     def __init__(
         self, make_worker: Callable[[str], Steps], make_collector: Callable[[int, str], Collects]
@@ -49,6 +51,7 @@ class InlineExecutor:
 
     def start(self) -> None:
         """Load the model and say that the worker is ready."""
+        allow_many_files()
         self._worker = self._make_worker(NAME)
         self._collector = self._make_collector(0, NAME)
         self._events.append(WorkerReady(NAME))

@@ -12,8 +12,9 @@ from contextlib import ExitStack
 from typing import Any
 
 import ray
+from ray.exceptions import RayError
 
-from raypipe.execution.cluster import cluster_cpus, ray_session
+from raypipe.execution.cluster import cluster_cpus, local_cpus, ray_session
 from raypipe.execution.collector_pool import CollectorPool
 from raypipe.execution.events import BatchDone, Collects, Event, Steps
 from raypipe.execution.worker_pool import WorkerPool
@@ -50,13 +51,18 @@ class RayExecutor:
         self._makers = make_worker, make_collector
         self._stack = ExitStack()
         self._address = address
-        self.workers = workers or cluster_cpus(address)
+        self._asked_workers = workers
+        self.workers = workers or 1
         self._sound: dict[int, tuple[dict[int, Any], dict[int, tuple[int, ...]]]] = {}
         self._tickets: dict[int, dict[int, tuple[int, ...]]] = {}
+        self._workers = WorkerPool(make_worker, 0)
+        self._collectors = CollectorPool(make_collector, 0)
 
     def start(self) -> None:
         """Connect to Ray and begin to start the actors."""
-        self._stack.enter_context(ray_session(self._address, self.workers))
+        local = self._asked_workers or local_cpus()
+        self._stack.enter_context(ray_session(self._address, local))
+        self.workers = self._asked_workers or cluster_cpus()
         make_worker, make_collector = self._makers
         self._workers = WorkerPool(make_worker, self.workers)
         self._collectors = CollectorPool(make_collector, self.workers)
@@ -111,6 +117,10 @@ class RayExecutor:
 
     def close(self) -> None:
         """Stop the actors, and Ray if it is ours."""
-        if hasattr(self, "_collectors"):
+        try:
+            self._workers.close()
             self._collectors.close(CLOSE_S)
-        self._stack.close()
+        except RayError:
+            pass  # Ray itself is gone: nothing is left to be stopped
+        finally:
+            self._stack.close()

@@ -7,6 +7,7 @@ to save reopening, some open readers; nothing that a result depends on.
 
 from __future__ import annotations
 
+import errno
 from collections import OrderedDict
 from dataclasses import dataclass
 from pathlib import PurePosixPath
@@ -22,6 +23,7 @@ from raypipe.inference.zoo import ModelFile, load_lane_model
 from raypipe.pipelines.enhance import Enhance, Job, Made
 from raypipe.pipelines.stage import join_states, part_of
 from raypipe.settings import RunSettings
+from raypipe.storage import storage_error
 from raypipe.telemetry import Stopwatch, resident_bytes
 from raypipe.types import (
     BatchResult,
@@ -37,6 +39,9 @@ from raypipe.types import (
     Stepped,
     samples_in,
 )
+
+OUR_LIMITS = (errno.EMFILE, errno.ENFILE, errno.ENOMEM)
+"""What a file cannot be blamed for."""
 
 INTEGER_SUBTYPES = ("PCM_", "ALAC_")
 
@@ -143,6 +148,8 @@ class Worker:
         except AudioError as error:
             return self._refuse(segment, error.reason)
         except OSError as error:
+            if error.errno in OUR_LIMITS:
+                raise storage_error(error, segment.file.path, "open") from error
             return self._refuse(segment, f"cannot be read: {error.strerror or error}")
         ended = reader.at_end
         meter = LevelMeter(info.rate_hz, info.channels)
@@ -176,6 +183,7 @@ class Worker:
             file=segment.file,
             info=info,
             parts=(Part("sound", segment.file.output, target, given, data, clipped),),
+            start=segment.start,
             first=segment.state is None,
             ended=read.job.ended,
             frames=read.job.sound.shape[1],

@@ -22,6 +22,9 @@ from raypipe.execution.events import BatchDone, Event, Steps, WorkerLost, Worker
 from raypipe.execution.losses import PROCESS_LOST, cause_of
 from raypipe.types import FrameBatch
 
+LOAD_S = 300.0
+"""Longest time from asking for a worker until it has loaded the model."""
+
 MOST_FAILED_STARTS = 3
 """Workers in a row that may die before they are ready; then it is not bad luck."""
 
@@ -47,6 +50,8 @@ class _Seat:
     actor: Any = None
     loading: Any = None
     """Reference to the answer of `load`; None once it has answered."""
+    since_s: float = 0.0
+    """When it began to load (monotonic clock)."""
     calls: deque[_Call] = field(default_factory=deque)
 
     @property
@@ -83,6 +88,7 @@ class WorkerPool:
             scheduling_strategy="SPREAD"
         ).remote(seat.name)
         seat.loading = seat.actor.load.remote(self._make)
+        seat.since_s = time.monotonic()
 
     def submit(self, worker: str, batch: FrameBatch, timeout_s: float) -> None:
         """Queue a batch behind those that the worker has."""
@@ -114,6 +120,11 @@ class WorkerPool:
             if seat.loading is not None:
                 if seat.loading in arrived:
                     yield from self._loaded(seat)
+                elif time.monotonic() > seat.since_s + LOAD_S:
+                    raise RaypipeError(
+                        f"{seat.name} has not loaded the model in {LOAD_S:g} s: either loading "
+                        "hangs, or Ray has no free CPU for it"
+                    )
             elif seat.calls and seat.calls[0].facts in arrived:
                 yield from self._stepped(seat)
             elif seat.calls and self._late(seat.calls[0]):
@@ -128,7 +139,7 @@ class WorkerPool:
         try:
             ray.get(seat.loading)
         except RayTaskError as error:
-            raise cause_of(error) from None
+            raise cause_of(error) from error
         except PROCESS_LOST as error:
             self._failed_starts += 1
             if self._failed_starts >= MOST_FAILED_STARTS:
@@ -146,7 +157,7 @@ class WorkerPool:
         try:
             result = ray.get(seat.calls[0].facts)
         except RayTaskError as error:
-            raise cause_of(error) from None
+            raise cause_of(error) from error
         except PROCESS_LOST:
             yield self._replace(seat, "crashed"), {}
             return
@@ -154,6 +165,13 @@ class WorkerPool:
         if seat.calls:
             seat.calls[0].since_s = time.monotonic()
         yield BatchDone(seat.name, result), call.sound
+
+    def close(self) -> None:
+        """End the workers, so that a Ray that is not ours has its CPUs back."""
+        for seat in self._seats:
+            if seat.actor is not None:
+                ray.kill(seat.actor)
+                seat.actor = None
 
     def _replace(self, seat: _Seat, why: str) -> WorkerLost:
         numbers = [call.number for call in seat.calls]

@@ -1,6 +1,6 @@
 """Two inputs that would write one output: found before the start, both named.
 
-Names clash only where they change (``a.mp3`` and ``a.wav`` both to ``a.flac``).
+Names clash where they change (``a.mp3`` and ``a.wav`` both to ``a.flac``).
 The listing is walked once before the start, as 8-byte digests (8 MB for a
 million files). Where names mostly stay, a huge listing is not waited for: what
 lies beyond `PATIENCE` files is watched by a `Guard` while the run goes on.
@@ -18,6 +18,8 @@ from itertools import islice
 import numpy as np
 
 from raypipe.errors import UsageError
+from raypipe.plan.scan import Route, would_list
+from raypipe.settings import RunSettings
 from raypipe.storage import show
 from raypipe.types import AudioFile, Failed
 
@@ -49,14 +51,11 @@ def refuse_collisions(listing: Listing, *, names_stay: bool) -> Listed:
     """
     most = PATIENCE if names_stay else None
     digests = array("Q")
-    changed = False
     size = 0
     for file in islice(_files(listing), most):
-        changed = changed or file.output != file.name
         size += file.size
         digests.append(_digest(file.output))
-    if changed:
-        _refuse_twins(digests, listing, most)
+    _refuse_twins(digests, listing, most)
     return Listed(len(digests), size, most is None or len(digests) < most)
 
 
@@ -88,22 +87,33 @@ def _digest(output: str) -> int:
 class Guard:
     """Watches a listing that was too long to be checked before the start.
 
+    Names mostly stay there, so only a file whose ending changes (``a.m4a`` to ``a.flac``) can
+    meet another: one of its kind, or one that has that name already.
+
     Parameters
     ----------
-    root : str
-        Folder that inputs' names are relative to.
+    route : Route
+        Where inputs and outputs lie.
+    settings : RunSettings
+        What is listed.
     """
 
-    def __init__(self, root: str) -> None:
-        self._root = root
+    def __init__(self, route: Route, settings: RunSettings) -> None:
+        self._route, self._settings = route, settings
         self._taken: set[int] = set()
 
     def check(self, file: AudioFile) -> Failed | None:
         """A `Failed` where another input has, or will have, this file's output."""
-        if file.output == file.name:
+        stem, ending = os.path.splitext(file.name)
+        made = os.path.splitext(file.output)[1]
+        if made == ending:
             return None
+        twin = stem + made
         digest = _digest(file.output)
-        if digest in self._taken or os.path.lexists(os.path.join(self._root, file.output)):
+        if digest in self._taken or (
+            os.path.lexists(os.path.join(self._route.root, twin))
+            and would_list(twin, self._route, self._settings)
+        ):
             return Failed(file, f"another input also becomes {show(file.output)}")
         self._taken.add(digest)
         return None

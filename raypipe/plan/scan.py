@@ -11,6 +11,7 @@ from __future__ import annotations
 import fnmatch
 import glob
 import os
+import re
 import stat
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -21,6 +22,9 @@ from raypipe.errors import UsageError
 from raypipe.settings import RunSettings
 from raypipe.storage import PRIVATE, local_path, name_fits, show
 from raypipe.types import AudioFile, Failed
+
+_ESCAPED = re.compile(r"\[([*?[])\]")
+"""A sign that `glob.escape` has made harmless."""
 
 FIELD_RECORDER_JUNK = "._"
 """Start of the names of macOS's resource-fork files: they are no audio, whatever their ending."""
@@ -64,9 +68,11 @@ def find_route(source: str, output: str, settings: RunSettings) -> Route:
     source, output = local_path(source), local_path(output)
     if not source or not output:
         raise UsageError("IN and OUT must not be empty")
+    into_folder = output.endswith(os.sep)
+    output = os.path.abspath(output)
     kind, path = _kind_of(source)
     root = _root_of(kind, path)
-    if kind == "file" and not (os.path.isdir(output) or output.endswith(os.sep)):
+    if kind == "file" and not (os.path.isdir(output) or into_folder):
         return _file_to_file(path, root, output, settings)
     if os.path.exists(output) and not os.path.isdir(output):
         raise UsageError(f"{show(output)}: is a file, but {show(source)} needs a folder to go to")
@@ -82,13 +88,18 @@ def _kind_of(source: str) -> tuple[str, str]:
             raise UsageError(f"{show(source[1:])}: no such list file")
         return "list", source[1:]
     if os.path.isdir(source):
-        return "folder", source
+        return "folder", os.path.abspath(source)
     if os.path.lexists(source):
-        return "file", source
+        return "file", os.path.abspath(source)
     if glob.has_magic(source):
-        if next(glob.iglob(source, recursive=True), None) is None:
+        pattern = (
+            source if os.path.isabs(source) else os.path.join(glob.escape(os.getcwd()), source)
+        )
+        if ".." in pattern[len(_fixed_part(pattern)) :].split(os.sep):
+            raise UsageError(f"{show(source)}: '..' must not stand behind a wildcard")
+        if next(glob.iglob(pattern, recursive=True), None) is None:
             raise UsageError(f"{show(source)}: no file matches this pattern")
-        return "glob", source
+        return "glob", pattern
     raise UsageError(f"{show(source)}: no such file or folder")
 
 
@@ -98,16 +109,29 @@ def _root_of(kind: str, path: str) -> str:
     if kind == "file":
         return os.path.dirname(path)
     if kind == "glob":
-        parts = path.split("/")
-        fixed = next(i for i, part in enumerate(parts) if glob.has_magic(part))
-        return "/".join(parts[:fixed]) or ("/" if path.startswith("/") else "")
+        return os.path.abspath(_unescaped(_fixed_part(path)))
     common: str | None = None
-    for name in _listed(path):
-        folder = os.path.dirname(os.path.abspath(name))
-        common = folder if common is None else os.path.commonpath((common, folder))
+    try:
+        for name in _listed(path):
+            folder = os.path.dirname(os.path.abspath(name))
+            common = folder if common is None else os.path.commonpath((common, folder))
+    except OSError as error:
+        raise UsageError(f"{show(path)}: cannot be read: {error.strerror}") from error
     if common is None:
         raise UsageError(f"{show(path)}: lists no file")
     return common
+
+
+def _fixed_part(pattern: str) -> str:
+    """The folders in front of the first wildcard; an escaped one ("[*]") is none."""
+    parts = pattern.split("/")
+    fixed = next(i for i, part in enumerate(parts) if glob.has_magic(_ESCAPED.sub("", part)))
+    return "/".join(parts[:fixed]) or "/"
+
+
+def _unescaped(path: str) -> str:
+    """Undo `glob.escape`."""
+    return _ESCAPED.sub(r"\1", path)
 
 
 def _file_to_file(path: str, root: str, output: str, settings: RunSettings) -> Route:
@@ -119,11 +143,11 @@ def _file_to_file(path: str, root: str, output: str, settings: RunSettings) -> R
         wanted = ending[1:]
     output_suffix(ending, wanted)
     folder, name = os.path.split(output)
-    return Route("file", path, root, folder or ".", name, wanted)
+    return Route("file", path, root, folder, name, wanted)
 
 
 def _check_nesting(route: Route, settings: RunSettings) -> None:
-    root, out = (os.path.realpath(p or ".") for p in (route.root, route.output_root))
+    root, out = os.path.realpath(route.root), os.path.realpath(route.output_root)
     if root == out and not settings.suffix:
         raise UsageError(
             f"{show(route.output_root)}: IN and OUT are the same folder, so outputs would replace "
@@ -139,7 +163,7 @@ def _check_nesting(route: Route, settings: RunSettings) -> None:
 
 
 def scan(route: Route, settings: RunSettings) -> Iterator[AudioFile | Failed]:
-    """List the inputs, one at a time.
+    """List the inputs, one at a time; what raypipe itself wrote into OUT is none.
 
     Yields
     ------
@@ -148,16 +172,14 @@ def scan(route: Route, settings: RunSettings) -> Iterator[AudioFile | Failed]:
     Failed
         A path that is listed but cannot be taken: gone, no regular file, too long a name.
     """
-    for path, entry_stat in _paths(route, settings):
-        yield _named(path, entry_stat, route, settings)
+    for path, found in _paths(route, settings):
+        yield _named(path, found, route, settings)
 
 
 def _named(
     path: str, found: os.stat_result | OSError, route: Route, settings: RunSettings
 ) -> AudioFile | Failed:
-    base = os.path.abspath(route.root) if route.kind == "list" else route.root
-    full = os.path.abspath(path) if route.kind == "list" else path
-    name = os.path.relpath(full, base or ".") if route.kind != "folder" else full[len(base) :]
+    name = os.path.relpath(path, route.root) if route.kind != "folder" else path[len(route.root) :]
     name = name.lstrip("/")
     output = output_of(name, route, settings)
     file = AudioFile(path, name, output, 0, 0)
@@ -179,6 +201,17 @@ def output_of(name: str, route: Route, settings: RunSettings) -> str:
     return stem + settings.suffix + output_suffix(ending, route.output_format)
 
 
+def would_list(name: str, route: Route, settings: RunSettings) -> bool:
+    """True where `scan` takes a file of this name, relative to the input's root."""
+    made_here = route.output_root == route.root and _stem_ends(name, settings.suffix)
+    if made_here or any(part == PRIVATE for part in name.split("/")):
+        return False
+    parents = ["/".join(name.split("/")[:n]) for n in range(1, name.count("/") + 1)]
+    if any(_matches(parent, settings.exclude) for parent in parents):
+        return False
+    return _wanted_file(name, settings, any_ending=route.kind == "glob")
+
+
 def _paths(route: Route, settings: RunSettings) -> Iterator[tuple[str, os.stat_result | OSError]]:
     if route.kind == "folder":
         yield from _walk(route, settings)
@@ -186,10 +219,9 @@ def _paths(route: Route, settings: RunSettings) -> Iterator[tuple[str, os.stat_r
     if route.kind == "file":
         paths: Iterator[str] = iter((route.source,))
     elif route.kind == "list":
-        paths = _listed(route.source)
+        paths = _once(os.path.abspath(path) for path in _listed(route.source))
     else:
-        matches = glob.iglob(route.source, recursive=True)
-        paths = (p for p in matches if not os.path.isdir(p) and _wanted_file(p, p, settings))
+        paths = _once(_globbed(route, settings))
     for path in paths:
         try:
             yield path, os.stat(path)
@@ -197,24 +229,51 @@ def _paths(route: Route, settings: RunSettings) -> Iterator[tuple[str, os.stat_r
             yield path, error
 
 
+def _globbed(route: Route, settings: RunSettings) -> Iterator[str]:
+    output = os.path.realpath(route.output_root)
+    nested = output != os.path.realpath(route.root)
+    for path in glob.iglob(route.source, recursive=True):
+        if os.path.isdir(path) or not would_list(
+            os.path.relpath(path, route.root), route, settings
+        ):
+            continue
+        if nested and os.path.commonpath((output, os.path.realpath(path))) == output:
+            continue
+        yield path
+
+
+def _once(paths: Iterator[str]) -> Iterator[str]:
+    """Each path the first time that it comes; lists and overlapping globs name some twice."""
+    seen: set[int] = set()
+    for path in paths:
+        digest = hash(path)
+        if digest not in seen:
+            seen.add(digest)
+            yield path
+
+
 def _listed(path: str) -> Iterator[str]:
-    """Paths of a list file: separated by NUL if there is one in it, else one a line."""
+    """Paths of a list file: separated by NUL if there is one near its head, else one a line."""
     with open(path, "rb") as lines:
-        if b"\0" in lines.read(65536):
-            lines.seek(0)
-            yield from (os.fsdecode(p) for p in lines.read().split(b"\0") if p)
-            return
+        separator = b"\0" if b"\0" in lines.read(65536) else b"\n"
         lines.seek(0)
-        for line in lines:
-            text = line.rstrip(b"\r\n")
-            if text.strip() and not text.startswith(b"#"):
-                yield os.fsdecode(text)
+        rest = b""
+        while block := lines.read(1 << 20):
+            *whole, rest = (rest + block).split(separator)
+            yield from filter(None, map(_entry, whole))
+        yield from filter(None, [_entry(rest)])
+
+
+def _entry(line: bytes) -> str:
+    """The path on a line; nothing for an empty line or a comment."""
+    plain = line.removeprefix(b"\xef\xbb\xbf").rstrip(b"\r\n")
+    return os.fsdecode(plain) if plain.strip() and not plain.startswith(b"#") else ""
 
 
 def _walk(route: Route, settings: RunSettings) -> Iterator[tuple[str, os.stat_result | OSError]]:
     """Depth first; links to folders are followed, except into a folder that they lie in."""
     output = os.path.realpath(route.output_root)
-    beside_inputs = output == os.path.realpath(route.root)
+    nested = output != os.path.realpath(route.root)
     open_folders: list[tuple[str, tuple[tuple[int, int], ...]]] = [(route.root, ())]
     while open_folders:
         folder, above = open_folders.pop()
@@ -231,15 +290,11 @@ def _walk(route: Route, settings: RunSettings) -> Iterator[tuple[str, os.stat_re
             for entry in entries:
                 name = entry.path[len(route.root) :].lstrip("/")
                 if _is_folder(entry):
-                    skipped = entry.name == PRIVATE or entry.name.startswith(PRIVATE + "-")
-                    if skipped or _matches(name, settings.exclude):
-                        continue
-                    if not beside_inputs and os.path.realpath(entry.path) == output:
-                        continue
-                    open_folders.append((entry.path, (*above, identity)))
-                elif _wanted_file(entry.name, name, settings) and not (
-                    beside_inputs and os.path.splitext(name)[0].endswith(settings.suffix)
-                ):
+                    private = entry.name == PRIVATE or entry.name.startswith(PRIVATE + "-")
+                    own = nested and os.path.realpath(entry.path) == output
+                    if not (private or own or _matches(name, settings.exclude)):
+                        open_folders.append((entry.path, (*above, identity)))
+                elif would_list(name, route, settings):
                     try:
                         yield entry.path, entry.stat()
                     except OSError as error:
@@ -253,12 +308,16 @@ def _is_folder(entry: os.DirEntry[str]) -> bool:
         return False
 
 
-def _wanted_file(base: str, name: str, settings: RunSettings) -> bool:
-    if _matches(name, settings.exclude) or os.path.basename(base).startswith(FIELD_RECORDER_JUNK):
+def _wanted_file(name: str, settings: RunSettings, *, any_ending: bool) -> bool:
+    if os.path.basename(name).startswith(FIELD_RECORDER_JUNK) or _matches(name, settings.exclude):
         return False
     if settings.include:
         return _matches(name, settings.include)
-    return os.path.splitext(base)[1].lower() in find_audio_suffixes()
+    return any_ending or os.path.splitext(name)[1].lower() in find_audio_suffixes()
+
+
+def _stem_ends(name: str, suffix: str) -> bool:
+    return bool(suffix) and os.path.splitext(name)[0].endswith(suffix)
 
 
 def _matches(name: str, patterns: tuple[str, ...]) -> bool:

@@ -12,7 +12,7 @@ to the bit as if nothing had happened, since the same state steps again.
 
 from __future__ import annotations
 
-from collections import deque
+from collections import Counter, deque
 from dataclasses import dataclass, replace
 
 from raypipe.types import (
@@ -35,6 +35,9 @@ LANE_SECONDS = 640.0
 SHORTEST_S, LONGEST_S = 5.0, 30.0
 """Bounds of a segment: under the shorter, calls cost more than steps; over the longer, memory."""
 
+MOST_MOVES = 2
+"""A file that must be decoded from its start by a new owner changes hands so often at most."""
+
 SOLO_STRIKES = 2
 """Workers that a file alone in its batch must have cost before it is to blame."""
 
@@ -50,7 +53,11 @@ class _Open:
     owner: str = ""
     """Worker that has the file open."""
     strikes: int = 0
-    """Workers, or collectors, lost while this file was alone in its batch."""
+    """Workers lost over its present segment while it was alone in its batch."""
+    collector_strikes: int = 0
+    """Collectors lost over it alone."""
+    moves: int = 0
+    """Times that another worker took it over although its owner was there."""
     solo: bool = False
     """True where it goes alone to its end: a collector was lost over it and others."""
 
@@ -142,14 +149,20 @@ class Schedule:
             group = tuple(t for t in self._suspects.popleft() if t in self._open)
             if group:
                 return self._send(worker, group)
-        stepping = sum(len(out.batch.segments) for out in self._out.values())
-        share = -(-(stepping + len(self._ready)) // self.workers)
+        has = Counter[str]()
+        for out in self._out.values():
+            has[out.worker] += len(out.batch.segments)
+        share = -(-(has.total() + len(self._ready)) // self.workers) - has[worker]
+        if share < 1:
+            return None
         chosen: list[int] = []
         lanes = 0
         for ticket in sorted(self._ready, key=lambda t: self._order(t, worker)):
             one = self._open[ticket]
-            if (one.pinned and one.owner != worker) or (one.solo and chosen):
+            foreign = one.pinned and one.owner != worker
+            if (foreign and not self._may_move(one, has, worker)) or (one.solo and chosen):
                 continue
+            one.moves += foreign
             if chosen and (lanes + one.lanes > self.lanes or len(chosen) >= share):
                 break
             chosen.append(ticket)
@@ -157,6 +170,10 @@ class Schedule:
             if one.solo:
                 break
         return self._send(worker, tuple(chosen)) if chosen else None
+
+    def _may_move(self, one: _Open, has: Counter[str], worker: str) -> bool:
+        """An idle worker may take a file whose owner is busy, though not for ever to and fro."""
+        return not has[worker] and has[one.owner] > 0 and one.moves < MOST_MOVES
 
     def _order(self, ticket: int, worker: str) -> tuple[bool, float, int]:
         """Files that only this worker can take, then the longest remaining, then the oldest."""
@@ -170,7 +187,8 @@ class Schedule:
             self._open[ticket].owner = worker
         segments = tuple(self._open[ticket].segment for ticket in tickets)
         # Whole seconds: then resamplers, whose blocks are a second long, keep little inside.
-        share_s = min(LONGEST_S, max(SHORTEST_S, LANE_SECONDS // len(tickets)))
+        lanes = sum(self._open[ticket].lanes for ticket in tickets)
+        share_s = min(LONGEST_S, max(SHORTEST_S, LANE_SECONDS // lanes))
         batch = FrameBatch(self._batches, segments, self.segment_s or share_s)
         self._out[batch.number] = _Out(batch, worker)
         return batch
@@ -195,8 +213,7 @@ class Schedule:
         start = one.segment.start + answer.read
         one.segment = replace(one.segment, start=start, info=answer.info, state=answer.state)
         one.left_s = _left_s(answer.info, start, one.left_s)
-        if not one.solo:
-            one.strikes = 0
+        one.strikes = 0
         self._ready[answer.ticket] = None
 
     def lost(self, running: int | None, waiting: tuple[int, ...], why: str) -> list[Failed]:
@@ -267,13 +284,13 @@ class Schedule:
             Its new ticket, or its outcome once it has cost `SOLO_STRIKES` collectors alone.
         """
         one = self._open[ticket]
-        strikes = one.strikes + (suspects == (ticket,) and one.solo)
+        strikes = one.collector_strikes + (suspects == (ticket,) and one.solo)
         if strikes >= SOLO_STRIKES:
             return self._failed(ticket, "the collector crashed over it, twice, with it alone")
         self.closed(ticket)
         again = self.opened(one.segment.file, collector)
         self._open[again].solo = one.solo or ticket in suspects
-        self._open[again].strikes = strikes
+        self._open[again].collector_strikes = strikes
         return again
 
 

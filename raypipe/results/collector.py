@@ -16,14 +16,18 @@ from dataclasses import dataclass, field
 
 from raypipe.audio.tags import copy_tags
 from raypipe.dsp.level import LevelSum
-from raypipe.errors import StorageError, UnsupportedAudio
+from raypipe.errors import AudioError, StorageError
 from raypipe.results.journal import JournalWriter
 from raypipe.results.sinks import Sink, open_sink
 from raypipe.storage import Place, show, storage_error, sync_folder
-from raypipe.types import Collected, Done, Fault, Piece, Published
+from raypipe.types import Collected, Done, Fault, Gap, Levels, Piece, Published
 
-PATH_ERRORS = (errno.ENOTDIR, errno.EISDIR, errno.EEXIST, errno.ENAMETOOLONG, errno.ENOTEMPTY)
-"""The output path of this one file cannot be; everything else is the storage's fault."""
+PATH_ERRORS = (
+    errno.ENOTDIR, errno.EISDIR, errno.EEXIST, errno.ENAMETOOLONG, errno.ENOTEMPTY, errno.ELOOP,
+    errno.EXDEV,
+)  # fmt: skip
+"""The output path of this one file cannot be (or lies on another disk, behind a link inside OUT,
+where nothing can appear at once); everything else is the storage's fault."""
 
 SYNC_THREADS = 8
 """Files that are made durable at a time; file systems commit them together."""
@@ -110,21 +114,32 @@ class Collector:
         for piece in pieces:
             if piece.ticket in drop:
                 continue
+            if gap := self._gap(piece):
+                self._forget(piece.ticket)
+                answers.append(Gap(piece.ticket, gap))
+                continue
             try:
                 self._write(piece)
                 if piece.ended:
                     whole.append(self._complete(piece))
-            except UnsupportedAudio as error:
+            except AudioError as error:
                 self._forget(piece.ticket)
                 answers.append(Fault(piece.ticket, error.reason))
         if whole:
             answers.extend(self._publish(whole))
         return answers
 
+    def _gap(self, piece: Piece) -> str:
+        """What is missing in front of a piece; nothing where it follows on."""
+        file = self._files.get(piece.ticket)
+        have = -1 if file is None else file.frames
+        if have == piece.start or (file is None and piece.first):
+            return ""
+        return f"{piece.file.name}: sound came from sample {piece.start} on, {have} were there"
+
     def _write(self, piece: Piece) -> None:
         file = self._files.get(piece.ticket)
         if file is None:
-            assert piece.first, f"ticket {piece.ticket} begins in the middle"
             file = self._files[piece.ticket] = self._begin(piece)
         for part in piece.parts:
             file.sinks[part.name].write(part)
@@ -157,15 +172,16 @@ class Collector:
             sink.finish()
             file.notes.extend(copy_tags(piece.file.path, sink.path, part.target))
         del self._files[piece.ticket]
+        gain_db = sum(sink.gain_db for sink in file.sinks.values())
         done = Done(
             file=piece.file,
             artifacts={part.name: part.output for part in piece.parts},
             info=piece.info,
             frames=file.frames,
             level_in=file.level_in.levels(),
-            level_out=file.level_out.levels(),
+            level_out=_moved(file.level_out.levels(), gain_db),
             clipped=file.clipped,
-            gain_db=sum(sink.gain_db for sink in file.sinks.values()),
+            gain_db=gain_db,
             notes=tuple(dict.fromkeys(file.notes)),
             busy_s=file.busy_s,
             worker=piece.worker,
@@ -204,7 +220,7 @@ class Collector:
             else:
                 in_place.append(file.done)
                 answers.append(Published(file.ticket, file.done))
-        for folder in folders:
+        for folder in sorted(folders, key=len, reverse=True):
             sync_folder(folder)
         if self.job.resumable:
             self._journal.done(in_place)
@@ -214,7 +230,8 @@ class Collector:
         folders = set()
         for name, output in file.done.artifacts.items():
             final = self.job.place.final(output)
-            folder = os.path.dirname(final) or "."
+            folder = os.path.dirname(final)
+            folders |= _new_folders(folder)
             try:
                 os.makedirs(folder, exist_ok=True)
                 os.replace(file.temporary[name], final)
@@ -237,6 +254,23 @@ class Collector:
             self._forget(ticket)
         self._journal.close()
         self._threads.shutdown()
+
+
+def _new_folders(folder: str) -> set[str]:
+    """The folders whose entries will change when this one is made: its parents, up to one there."""
+    found = set()
+    while not os.path.isdir(folder) and (parent := os.path.dirname(folder)) != folder:
+        folder = parent
+        found.add(folder)
+    return found
+
+
+def _moved(levels: Levels, gain_db: float) -> Levels:
+    """Levels of the same sound after a gain."""
+    return Levels(
+        None if levels.peak_db is None else levels.peak_db + gain_db,
+        None if levels.lufs is None else levels.lufs + gain_db,
+    )
 
 
 def _make_durable(path: str) -> tuple[int, int]:

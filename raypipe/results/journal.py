@@ -3,15 +3,17 @@
 ::
 
     OUT/.raypipe/journal/<run>-<writer>.jsonl      one JSON object a line, only ever appended
-      {"key": ..., "fingerprint": ..., "state": "publishing", "artifacts": {name: [path, size,
-       mtime_ns]}, "done": {...}}                  made durable before the files appear
-      {"key": ..., "fingerprint": ..., "state": "done"}        after they have appeared
+      {"at": ..., "key": ..., "fingerprint": ..., "state": "publishing", "input": path,
+       "output": path, "artifacts": {name: [path, size, mtime_ns]}, "done": {...}}
+                                                      made durable before the files appear
+      {"at": ..., "key": ..., "fingerprint": ..., "state": "done", "output": path}   after that
 
-*key* names an input as it was: name, size, time of change. *fingerprint* names
-the model and the settings that change the sound. A file counts as done where it
-stands in the output and either its ``done`` line is there, or its
-``publishing`` line is and the file is the very one that the line speaks of
-(same size and time: a rename keeps both). A torn last line is passed over.
+*key* names an input as it was: path, size, time of change. *fingerprint* names
+the model and the settings that change the sound. An output belongs to the input
+that made it last. It counts as done where it stands and either its ``done``
+line is there, or its ``publishing`` line is and the file is the very one that
+the line speaks of (same size and time: a rename keeps both). A torn or foreign
+line is passed over.
 """
 
 from __future__ import annotations
@@ -20,7 +22,9 @@ import contextlib
 import hashlib
 import json
 import os
-from collections.abc import Iterable, Iterator
+import sys
+import time
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import IO, Any
@@ -30,68 +34,107 @@ from raypipe.types import AudioFile, Done, Levels, SoundInfo
 
 
 def key_of(file: AudioFile) -> str:
-    """Identity of an input: another name, size or time of change is another input."""
-    text = f"{file.name}\0{file.size}\0{file.mtime_ns}"
+    """Identity of an input: another path, size or time of change is another input."""
+    text = f"{os.path.abspath(file.path)}\0{file.size}\0{file.mtime_ns}"
     return hashlib.blake2b(text.encode("utf-8", "surrogateescape"), digest_size=16).hexdigest()
 
 
 @dataclass(slots=True)
 class Entry:
-    """What the journal says of one input."""
+    """What the journal says of one output; small, as there may be a million."""
 
+    at_ns: int
+    key: str
     fingerprint: str
-    artifacts: dict[str, tuple[str, int, int]]
-    """By name: path relative to the output's root, size, mtime_ns."""
-    finished: bool
+    input: str
+    artifacts: tuple[tuple[str, int, int], ...]
+    """Of each: path relative to the output's root, size, mtime_ns."""
+    finished: bool = False
     """True where the ``done`` line was written."""
-    done: dict[str, Any]
-    """The outcome's fields, see `done_from`."""
 
 
 class Journal:
-    """The journal of one output folder, read as it was at the start of a run."""
+    """The journal of one output folder, as it is at the start of a run."""
 
     def __init__(self, place: Place) -> None:
         self._place = place
         self._entries: dict[str, Entry] = {}
-        self._owned: set[str] = set()
-        self.reload()
-
-    def reload(self) -> None:
-        """Read what was written since, by this run's own collectors too."""
-        folder = Path(self._place.journal)
-        for part in sorted(folder.glob("*.jsonl"), key=lambda p: (p.stat().st_mtime_ns, p.name)):
+        for part in Path(place.journal).glob("*.jsonl"):
             for line in _lines(part):
-                self._take(line)
+                with contextlib.suppress(KeyError, TypeError, ValueError):
+                    self._take(line)
 
     def _take(self, line: dict[str, Any]) -> None:
-        key = line["key"]
+        output, at_ns = str(line["output"]), int(line["at"])
+        entry = self._entries.get(output)
         if line["state"] == "publishing":
-            artifacts = {name: (p, size, at) for name, (p, size, at) in line["artifacts"].items()}
-            self._entries[key] = Entry(line["fingerprint"], artifacts, False, line["done"])
-            self._owned.update(path for path, _, _ in artifacts.values())
-        elif key in self._entries and self._entries[key].fingerprint == line["fingerprint"]:
-            self._entries[key].finished = True
+            if entry is None or entry.at_ns < at_ns:
+                artifacts = tuple(
+                    (str(path), int(size), int(mtime_ns))
+                    for path, size, mtime_ns in line["artifacts"].values()
+                )
+                self._entries[output] = Entry(
+                    at_ns, line["key"], sys.intern(line["fingerprint"]), line["input"], artifacts
+                )
+        elif entry is not None and (entry.key, entry.fingerprint) == (
+            line["key"],
+            line["fingerprint"],
+        ):
+            entry.finished = True
 
-    def finds(self, file: AudioFile, fingerprint: str) -> Done | None:
-        """The outcome of this very input under these settings, if it stands complete."""
-        entry = self._entries.get(key_of(file))
-        if entry is None or entry.fingerprint != fingerprint:
-            return None
-        if file.output not in (path for path, _, _ in entry.artifacts.values()):
-            return None
-        for path, size, mtime_ns in entry.artifacts.values():
-            try:
-                found = os.stat(self._place.final(path))
-            except OSError:
-                return None
-            if found.st_size != size or not (entry.finished or found.st_mtime_ns == mtime_ns):
-                return None
-        return done_from(file, entry.done)
+    def finds(self, file: AudioFile, fingerprint: str) -> bool:
+        """True where this very input's output stands complete, made under these settings."""
+        entry = self._entries.get(file.output)
+        if entry is None or (entry.key, entry.fingerprint) != (key_of(file), fingerprint):
+            return False
+        return all(
+            _is(self._place.final(path), size, None if entry.finished else mtime_ns)
+            for path, size, mtime_ns in entry.artifacts
+        )
 
-    def made(self, output: str) -> bool:
-        """True where a run of raypipe wrote this output, whatever its settings."""
-        return output in self._owned
+    def maker(self, file: AudioFile) -> str | None:
+        """Path of the input that the output at this place was made of; None if nobody knows.
+
+        Nobody does where the output was changed since: then it is somebody's own.
+        """
+        entry = self._entries.get(file.output)
+        if entry is None or not all(
+            _is(self._place.final(path), size, mtime_ns) for path, size, mtime_ns in entry.artifacts
+        ):
+            return None
+        return entry.input
+
+
+def published_by(place: Place, files: Sequence[AudioFile], fingerprint: str) -> dict[str, Done]:
+    """What this run's collectors, dead ones too, have put in place of these files.
+
+    Returns
+    -------
+    dict of str to Done
+        By the file's output.
+    """
+    wanted = {key_of(file): file for file in files}
+    found = {}
+    for part in Path(place.journal).glob(f"{place.run}-*.jsonl"):
+        for line in _lines(part):
+            file = wanted.get(line["key"])
+            if file is None or line["state"] != "publishing" or line["output"] != file.output:
+                continue
+            artifacts = line["artifacts"].values()
+            if line["fingerprint"] == fingerprint and all(
+                _is(place.final(path), size, mtime_ns) for path, size, mtime_ns in artifacts
+            ):
+                found[file.output] = done_from(file, line["done"])
+    return found
+
+
+def _is(path: str, size: int, mtime_ns: int | None) -> bool:
+    """True where this file stands there; its time is looked at if one is given."""
+    try:
+        found = os.stat(path)
+    except OSError:
+        return False
+    return found.st_size == size and mtime_ns in (None, found.st_mtime_ns)
 
 
 class JournalWriter:
@@ -106,8 +149,9 @@ class JournalWriter:
         """Say, durably, which files are about to appear."""
         self._write(
             (
-                {"key": key_of(done.file), "state": "publishing", "artifacts": artifacts,
-                 "done": done_to(done)}
+                _head(done)
+                | {"state": "publishing", "input": os.path.abspath(done.file.path),
+                   "artifacts": artifacts, "done": done_to(done)}
                 for done, artifacts in files
             ),
             durable=True,
@@ -115,7 +159,7 @@ class JournalWriter:
 
     def done(self, files: Iterable[Done]) -> None:
         """Say which files have appeared."""
-        self._write(({"key": key_of(done.file), "state": "done"} for done in files), durable=False)
+        self._write((_head(done) | {"state": "done"} for done in files), durable=False)
 
     def _write(self, lines: Iterable[dict[str, Any]], *, durable: bool) -> None:
         text = "".join(
@@ -138,13 +182,17 @@ class JournalWriter:
                 self._file.close()
 
 
+def _head(done: Done) -> dict[str, Any]:
+    return {"at": time.time_ns(), "key": key_of(done.file), "output": done.file.output}
+
+
 def _lines(part: Path) -> Iterator[dict[str, Any]]:
     try:
         with part.open(encoding="utf-8", errors="replace") as lines:
             for text in lines:
                 with contextlib.suppress(json.JSONDecodeError):
                     line = json.loads(text)
-                    if isinstance(line, dict) and {"key", "state", "fingerprint"} <= line.keys():
+                    if isinstance(line, dict) and {"key", "state", "output"} <= line.keys():
                         yield line
     except OSError as error:
         raise storage_error(error, part, "read the journal") from error

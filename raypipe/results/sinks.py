@@ -93,7 +93,11 @@ class ScaledSoundSink:
         self._dtype: np.dtype[np.generic] = np.dtype(np.float32)
         self._written = 0
         self._peak = 0.0
-        self._spool = open(self._spool_path, "w+b")  # noqa: SIM115
+        try:
+            # Unbuffered: a full disk must show itself at the write, not at the close.
+            self._spool = open(self._spool_path, "w+b", buffering=0)  # noqa: SIM115
+        except OSError as error:
+            raise storage_error(error, self._spool_path, "create") from error
 
     def write(self, part: Part) -> None:
         """Take the next stretch."""
@@ -101,7 +105,9 @@ class ScaledSoundSink:
         self._dtype = part.data.dtype
         self._peak = max(self._peak, float(np.max(np.abs(part.data), initial=0.0)))
         try:
-            self._spool.write(np.ascontiguousarray(part.data.T).tobytes())
+            data = memoryview(np.ascontiguousarray(part.data.T).tobytes())
+            while data:
+                data = data[self._spool.write(data) :]
         except OSError as error:
             raise storage_error(error, self._spool_path, "write") from error
         self._written += part.data.shape[1]

@@ -51,7 +51,8 @@ def test_an_interrupted_run_leaves_whole_files_and_goes_on_later(
     run.send_signal(number)
     _, errors = run.communicate(timeout=30)
     assert run.returncode == 130
-    assert errors.strip() == b"raypipe: interrupted; run the same command again to go on"
+    assert b"run the same command again" in errors
+    assert b"Traceback" not in errors
     some = kill.tree(out)
     assert some and len(some) < len(wanted)
     assert some.items() <= wanted.items()

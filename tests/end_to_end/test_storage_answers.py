@@ -151,7 +151,89 @@ def test_strange_names_come_out_as_they_are(tmp_path: Path) -> None:
     assert "\\xff\\xfe\\xfd.wav" in done.stdout
 
 
-def test_a_report_that_cannot_be_written_is_said(tmp_path: Path) -> None:
+def test_a_report_that_cannot_be_written_is_said_before_the_start(tmp_path: Path) -> None:
     inputs = make(tmp_path / "in", 1)
-    with pytest.raises(StorageError, match=r"nowhere/report\.json: cannot write the report"):
+    with pytest.raises(UsageError, match=r"nowhere/report\.json: there is no such folder"):
         raypipe.enhance(inputs, tmp_path / "out", report=tmp_path / "nowhere/report.json")
+    assert not (tmp_path / "out").exists()
+
+
+def test_an_output_belongs_to_the_input_that_made_it(tmp_path: Path) -> None:
+    one, two, out = make(tmp_path / "a", 1), make(tmp_path / "b", 1, 9_000), tmp_path / "out"
+    assert raypipe.enhance(one, out).totals.done == 1
+    report = raypipe.enhance(two, out)
+    assert [f["outcome"] for f in report.files] == ["failed"]
+    assert report.files[0]["reason"] == (
+        f"its output was made of {one}/0.wav; --overwrite replaces it"
+    )
+    assert sf.info(out / "0.wav").frames == 50_000
+    assert raypipe.enhance(two, out, overwrite=True).totals.done == 1
+    assert raypipe.enhance(two, out).totals.skipped == 1
+    assert raypipe.enhance(one, out).totals.failed == 1, "it is the second input's by now"
+    assert sf.info(out / "0.wav").frames == 9_000
+
+
+def test_an_output_that_was_edited_is_its_editors(tmp_path: Path) -> None:
+    inputs, out = make(tmp_path / "in", 1), tmp_path / "out"
+    raypipe.enhance(inputs, out)
+    (out / "0.wav").write_text("edited by hand")
+    assert raypipe.enhance(inputs, out, model="delay").totals.skipped == 1
+    assert (out / "0.wav").read_text() == "edited by hand"
+
+
+def test_a_suffix_in_the_same_folder_can_be_run_again(tmp_path: Path) -> None:
+    inputs = make(tmp_path / "in", 2)
+    assert raypipe.enhance(inputs, inputs, suffix="_clean").totals.done == 2
+    again = raypipe.enhance(inputs, inputs, suffix="_clean")
+    assert (again.totals.files, again.totals.skipped) == (2, 2)
+
+
+def test_one_file_is_not_replaced_unless_told_to(tmp_path: Path) -> None:
+    inputs, out = make(tmp_path / "in", 1), tmp_path / "o.wav"
+    assert raypipe.enhance(inputs / "0.wav", out).totals.done == 1
+    out.write_text("mine")
+    assert raypipe.enhance(inputs / "0.wav", out).totals.skipped == 1
+    assert out.read_text() == "mine"
+    assert raypipe.enhance(inputs / "0.wav", out, overwrite=True).totals.done == 1
+    assert sorted(os.listdir(tmp_path)) == ["in", "o.wav"]
+
+
+def test_a_folder_on_another_disk_inside_the_output_fails_its_files_alone(
+    tmp_path: Path, small_disk: Path
+) -> None:
+    inputs, out = make(tmp_path / "in", 2), tmp_path / "out"
+    (inputs / "sub").mkdir()
+    os.rename(inputs / "0.wav", inputs / "sub/0.wav")
+    out.mkdir()
+    (out / "sub").symlink_to(small_disk)
+    report = raypipe.enhance(inputs, out)
+    assert {f["path"]: f["outcome"] for f in report.files} == {
+        "1.wav": "done",
+        "sub/0.wav": "failed",
+    }
+    assert not list(small_disk.iterdir())
+    assert not list((out / ".raypipe/tmp").iterdir())
+
+
+def test_scaled_files_report_the_level_that_they_have(tmp_path: Path) -> None:
+    (tmp_path / "in").mkdir()
+    sound = 2.0 * np.sin(np.arange(16_000) / 10).astype(np.float32)
+    sf.write(tmp_path / "in/a.wav", sound, 16_000, "FLOAT")
+    report = raypipe.enhance(tmp_path / "in", tmp_path / "out", output_format="flac", clip="scale")
+    entry = report.files[0]
+    assert entry["gain_db"] == pytest.approx(-6.02, abs=0.01)
+    assert entry["peak_out_db"] == pytest.approx(0.0, abs=0.01)
+    assert entry["clipped"] == 0
+    after = sf.read(tmp_path / "out/a.flac")[0]
+    assert np.max(np.abs(after - sound / np.max(np.abs(sound)))) < 2**-15
+
+
+@pytest.mark.ray
+def test_relative_paths_are_meant_from_here_on_ray_too(
+    tmp_path: Path, ray_cluster: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make(tmp_path / "in", 2)
+    monkeypatch.chdir(tmp_path)
+    report = raypipe.enhance("in", "out", executor="ray", workers=1)
+    assert report.totals.done == 2
+    assert (tmp_path / "out/0.wav").is_file()

@@ -32,7 +32,6 @@ from tests.execution.work import (
 from tests.poison import MAGIC
 from tests.signals import bursts, noise
 
-
 Hire = Callable[..., Worker]
 
 

@@ -8,6 +8,8 @@ import pytest
 from raypipe.errors import UsageError
 from raypipe.plan import collisions
 from raypipe.plan.collisions import Guard, refuse_collisions
+from raypipe.plan.scan import Route
+from raypipe.settings import RunSettings
 from raypipe.types import AudioFile, Failed
 
 
@@ -44,7 +46,9 @@ def test_a_huge_listing_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> No
 
 def test_the_guard_catches_what_lay_beyond(tmp_path: Path) -> None:
     (tmp_path / "b.flac").write_bytes(b"x")
-    guard = Guard(str(tmp_path))
+    guard = Guard(
+        Route("folder", str(tmp_path), str(tmp_path), "/out", None, "keep"), RunSettings()
+    )
     assert guard.check(AudioFile("a.m4a", "a.m4a", "a.flac", 1, 0)) is None
     assert isinstance(guard.check(AudioFile("a.mp4", "a.mp4", "a.flac", 1, 0)), Failed)
     assert isinstance(guard.check(AudioFile("b.m4a", "b.m4a", "b.flac", 1, 0)), Failed)

@@ -174,3 +174,34 @@ def test_a_folder_cannot_go_into_a_file(tree: Path, tmp_path: Path) -> None:
 def test_an_unknown_format_is_refused_before_the_start(tree: Path, tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="wma"):
         listed(tree, tmp_path / "out", output_format="wma")
+
+
+def test_a_glob_does_not_read_what_was_written(tree: Path, tmp_path: Path) -> None:
+    out = tree / "out"
+    out.mkdir()
+    (out / "a.wav").write_bytes(b"x")
+    assert set(listed(f"{tree}/**/*.wav", out)) == {"a.wav"}
+    (tree / "a_c.wav").write_bytes(b"x")
+    assert set(listed(f"{tree}/*.wav", tree, suffix="_c")) == {"a.wav"}
+
+
+def test_a_glob_stays_in_its_folder(tree: Path, tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match=r"'\.\.' must not stand behind a wildcard"):
+        listed(f"{tree}/*/../../*.wav", tmp_path / "out")
+
+
+def test_a_relative_glob_in_a_folder_with_odd_signs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "[a] *"
+    (folder / "b").mkdir(parents=True)
+    (folder / "b/c.wav").write_bytes(b"x")
+    monkeypatch.chdir(folder)
+    assert listed("b/*.wav", tmp_path / "out") == {"c.wav": "c.wav"}
+    assert listed("**/*.wav", tmp_path / "out") == {"b/c.wav": "b/c.wav"}
+
+
+def test_a_path_that_is_listed_twice_is_taken_once(tree: Path, tmp_path: Path) -> None:
+    text = tmp_path / "files.txt"
+    text.write_text(f"\ufeff{tree}/a.wav\n# a comment\n\n{tree}/sub/../a.wav\n", "utf-8")
+    assert listed(f"@{text}", tmp_path / "out") == {"a.wav": "a.wav"}

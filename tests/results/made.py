@@ -80,6 +80,7 @@ def pieces_of(
                 file=file,
                 info=info(len(sound), wanted.subtype),
                 parts=(make(stretch, start, wanted, file.output),),
+                start=start,
                 first=not pieces,
                 ended=last,
                 frames=stretch.shape[1],

@@ -9,13 +9,21 @@ import sys
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from raypipe.errors import StorageError
-from raypipe.results.journal import Journal, JournalWriter, done_from, done_to, key_of
+from raypipe.results.journal import (
+    Journal,
+    JournalWriter,
+    done_from,
+    done_to,
+    key_of,
+    published_by,
+)
 from raypipe.storage import Place
 from raypipe.types import AudioFile, Done, Levels, SoundInfo
 from tests.results.made import audio_file, done
@@ -23,10 +31,16 @@ from tests.results.made import audio_file, done
 FINGERPRINT = "f" * 32
 
 
-def publish(place: Place, *files: AudioFile, finish: bool = True, writer: str = "w") -> list[Done]:
+def publish(
+    place: Place,
+    *files: AudioFile,
+    finish: bool = True,
+    writer: str = "w",
+    fingerprint: str = FINGERPRINT,
+) -> list[Done]:
     """Put files in place and say so, as a collector does."""
     outcomes = [done(file) for file in files]
-    journal = JournalWriter(place, writer, FINGERPRINT)
+    journal = JournalWriter(place, writer, fingerprint)
     artifacts = []
     for one in outcomes:
         path = Path(place.final(one.file.output))
@@ -47,19 +61,21 @@ def parts_of(place: Place) -> list[Path]:
 
 def test_nothing_is_done_in_a_new_folder(place: Place) -> None:
     journal = Journal(place)
-    assert journal.finds(audio_file(), FINGERPRINT) is None
-    assert not journal.made("a.wav")
+    assert not journal.finds(audio_file(), FINGERPRINT)
+    assert journal.maker(audio_file()) is None
+    assert published_by(place, [audio_file()], FINGERPRINT) == {}
 
 
 def test_a_folder_without_a_journal_is_a_new_one(tmp_path: Path) -> None:
     nowhere = Place(str(tmp_path), str(tmp_path / ".raypipe"), "run")
-    assert Journal(nowhere).finds(audio_file(), FINGERPRINT) is None
+    assert not Journal(nowhere).finds(audio_file(), FINGERPRINT)
 
 
 def test_a_finished_file_is_found_with_its_outcome(place: Place) -> None:
     (outcome,) = publish(place, audio_file("sub/a.wav"))
-    assert Journal(place).finds(audio_file("sub/a.wav"), FINGERPRINT) == outcome
-    assert Journal(place).made("sub/a.wav")
+    assert Journal(place).finds(audio_file("sub/a.wav"), FINGERPRINT)
+    assert Journal(place).maker(audio_file("sub/a.wav")) == "/in/sub/a.wav"
+    assert published_by(place, [outcome.file], FINGERPRINT) == {"sub/a.wav": outcome}
 
 
 def test_a_finished_file_may_be_touched_but_not_change_its_size(place: Place) -> None:
@@ -69,15 +85,15 @@ def test_a_finished_file_may_be_touched_but_not_change_its_size(place: Place) ->
     assert Journal(place).finds(audio_file(), FINGERPRINT)
     with open(final, "ab") as more:
         more.write(b"!")
-    assert Journal(place).finds(audio_file(), FINGERPRINT) is None
+    assert not Journal(place).finds(audio_file(), FINGERPRINT)
 
 
 def test_a_file_that_was_being_published_is_done_if_it_is_the_very_one(place: Place) -> None:
-    (outcome,) = publish(place, audio_file(), finish=False)
-    assert Journal(place).finds(audio_file(), FINGERPRINT) == outcome
+    publish(place, audio_file(), finish=False)
+    assert Journal(place).finds(audio_file(), FINGERPRINT)
     os.utime(place.final("a.wav"), ns=(1, 1))
-    assert Journal(place).finds(audio_file(), FINGERPRINT) is None
-    assert Journal(place).made("a.wav"), "it may be replaced all the same"
+    assert not Journal(place).finds(audio_file(), FINGERPRINT)
+    assert Journal(place).maker(audio_file()) is None, "somebody changed it since"
 
 
 def test_the_done_line_of_other_settings_finishes_nothing(place: Place) -> None:
@@ -86,35 +102,41 @@ def test_the_done_line_of_other_settings_finishes_nothing(place: Place) -> None:
     other.done([outcome])
     other.close()
     os.utime(place.final("a.wav"), ns=(1, 1))
-    assert Journal(place).finds(audio_file(), FINGERPRINT) is None
+    assert not Journal(place).finds(audio_file(), FINGERPRINT)
 
 
 def test_other_settings_make_another_sound(place: Place) -> None:
     publish(place, audio_file())
-    assert Journal(place).finds(audio_file(), "0" * 32) is None
-    assert Journal(place).made("a.wav"), "but the output is ours"
+    assert not Journal(place).finds(audio_file(), "0" * 32)
+    assert Journal(place).maker(audio_file()) == "/in/a.wav", "but the output is ours"
 
 
-@pytest.mark.parametrize("change", [{"name": "b.wav"}, {"size": 1001}, {"mtime_ns": 78}])
-def test_a_changed_input_is_not_done(place: Place, change: dict[str, int]) -> None:
+@pytest.mark.parametrize("change", [{"path": "/in/b.wav"}, {"size": 1001}, {"mtime_ns": 78}])
+def test_a_changed_input_is_not_done(place: Place, change: dict[str, Any]) -> None:
     publish(place, audio_file())
-    assert Journal(place).finds(replace(audio_file(), **change), FINGERPRINT) is None
+    assert not Journal(place).finds(replace(audio_file(), **change), FINGERPRINT)
 
 
-def test_an_input_that_moved_to_another_path_is_still_done(place: Place) -> None:
+def test_an_input_may_have_another_name_in_the_report(place: Place) -> None:
+    """The name hangs on what IN was: the folder, or the file itself."""
     publish(place, audio_file())
-    assert Journal(place).finds(replace(audio_file(), path="/elsewhere/a.wav"), FINGERPRINT)
+    assert Journal(place).finds(replace(audio_file(), name="in/a.wav"), FINGERPRINT)
+
+
+def test_a_path_may_be_written_in_another_way(place: Place) -> None:
+    publish(place, audio_file())
+    assert Journal(place).finds(replace(audio_file(), path="/in/../in/./a.wav"), FINGERPRINT)
 
 
 def test_an_output_asked_for_under_another_name_is_not_done(place: Place) -> None:
     publish(place, audio_file())
-    assert Journal(place).finds(replace(audio_file(), output="a_x.wav"), FINGERPRINT) is None
+    assert not Journal(place).finds(replace(audio_file(), output="a_x.wav"), FINGERPRINT)
 
 
 def test_a_missing_artifact_is_not_done(place: Place) -> None:
     publish(place, audio_file())
     os.rename(place.final("a.wav"), place.final("moved.wav"))
-    assert Journal(place).finds(audio_file(), FINGERPRINT) is None
+    assert not Journal(place).finds(audio_file(), FINGERPRINT)
 
 
 def test_all_artifacts_must_stand(place: Place) -> None:
@@ -127,20 +149,60 @@ def test_all_artifacts_must_stand(place: Place) -> None:
     writer.publishing([(outcome, artifacts)])
     writer.done([outcome])
     writer.close()
-    assert Journal(place).finds(audio_file(), FINGERPRINT) == outcome
+    assert Journal(place).finds(audio_file(), FINGERPRINT)
     os.unlink(place.final("a.csv"))
-    assert Journal(place).finds(audio_file(), FINGERPRINT) is None
+    assert not Journal(place).finds(audio_file(), FINGERPRINT)
 
 
-def test_the_last_run_counts(place: Place) -> None:
-    publish(place, audio_file(), writer="1")
-    old = parts_of(place)[0]
-    os.utime(old, ns=(1, 1))
-    publish(place, audio_file(), finish=False, writer="0")
+def test_the_last_publishing_counts_whichever_part_is_read_first(place: Place) -> None:
+    other = "0" * 32
+    for first, second in (("a", "b"), ("d", "c")):
+        publish(place, audio_file(), writer=first, fingerprint=other)
+        publish(place, audio_file(), writer=second)
+        assert Journal(place).finds(audio_file(), FINGERPRINT)
+        assert not Journal(place).finds(audio_file(), other)
+        for part in parts_of(place):
+            part.unlink()
+
+
+def test_an_output_belongs_to_the_input_that_made_it_last(place: Place) -> None:
+    one, two = replace(audio_file(), path="/in/a.mp3"), replace(audio_file(), path="/in/a.m4a")
+    publish(place, one, writer="1")
+    publish(place, two, writer="0")
+    journal = Journal(place)
+    assert not journal.finds(one, FINGERPRINT)
+    assert journal.finds(two, FINGERPRINT)
+    assert journal.maker(one) == "/in/a.m4a"
+
+
+@pytest.mark.xfail(
+    strict=True, reason="the line of the publishing that was cut short hides the one before"
+)
+def test_an_output_stays_ours_where_its_replacement_never_appeared(place: Place) -> None:
+    """Else the run that goes on takes it for somebody's own, and leaves the old sound there."""
+    publish(place, audio_file())
+    writer = JournalWriter(place, "x", "0" * 32)
+    writer.publishing([(done(audio_file()), {"sound": ("a.wav", 3, 5)})])
+    writer.close()
+    assert Journal(place).maker(audio_file()) == "/in/a.wav"
+
+
+def test_what_a_run_has_published_is_told_with_its_outcome(place: Place) -> None:
+    outcomes = publish(place, audio_file("a.wav"), audio_file("b.wav"), finish=False)
+    files = [audio_file(name) for name in ("a.wav", "b.wav", "c.wav")]
+    wanted = {outcome.file.output: outcome for outcome in outcomes}
+    assert published_by(place, files, FINGERPRINT) == wanted
+    assert published_by(place, files, "0" * 32) == {}
+    os.unlink(place.final("b.wav"))
+    assert published_by(place, files, FINGERPRINT).keys() == {"a.wav"}
     os.utime(place.final("a.wav"), ns=(1, 1))
-    assert Journal(place).finds(audio_file(), FINGERPRINT) is None, (
-        "the second publishing has not ended, and the file is not the one it speaks of"
-    )
+    assert published_by(place, files, FINGERPRINT) == {}
+
+
+def test_what_an_earlier_run_has_published_is_not_this_ones(place: Place) -> None:
+    """With --fresh it is to be made again, whatever becomes of a collector."""
+    publish(place, audio_file())
+    assert published_by(replace(place, run="another"), [audio_file()], FINGERPRINT) == {}
 
 
 def test_a_part_cut_anywhere_is_read_up_to_there(place: Place) -> None:
@@ -159,31 +221,30 @@ def test_a_part_cut_anywhere_is_read_up_to_there(place: Place) -> None:
 
 
 @pytest.mark.parametrize(
-    "line", [b"", b"null", b"[1, 2]", b'{"key": "x"}', b"\xff\xfe\0", b'{"key": "x", "sta', b"{}"]
+    "line",
+    [
+        b"",
+        b"null",
+        b"[1, 2]",
+        b"{}",
+        b'{"key": "x"}',
+        b"\xff\xfe\0",
+        b'{"key": "x", "sta',
+        b'{"key": 1, "state": "publishing", "output": "a.wav"}',
+        b'{"key": 1, "state": "publishing", "output": "a.wav", "at": "soon", "artifacts": {}}',
+        b'{"key": [], "state": "done", "output": "a.wav", "at": 99999999999999999999}',
+    ],
 )
 def test_lines_that_say_nothing_are_passed_over(place: Place, line: bytes) -> None:
-    (outcome,) = publish(place, audio_file())
+    publish(place, audio_file())
     (part,) = parts_of(place)
     part.write_bytes(line + b"\n" + part.read_bytes() + line)
-    assert Journal(place).finds(audio_file(), FINGERPRINT) == outcome
-
-
-def test_a_line_that_is_still_being_written_is_read_later(place: Place) -> None:
-    (outcome,) = publish(place, audio_file())
-    (part,) = parts_of(place)
-    whole = part.read_bytes()
-    part.write_bytes(whole[:40])
-    journal = Journal(place)
-    assert journal.finds(audio_file(), FINGERPRINT) is None
-    with part.open("ab") as more:
-        more.write(whole[40:])
-    journal.reload()
-    assert journal.finds(audio_file(), FINGERPRINT) == outcome
+    assert Journal(place).finds(audio_file(), FINGERPRINT)
 
 
 def test_it_can_be_read_while_another_process_appends(place: Place) -> None:
     files = [audio_file(f"{number}.wav") for number in range(40)]
-    outcomes = publish(place, *files)
+    wanted = {outcome.file.output: outcome for outcome in publish(place, *files)}
     (part,) = parts_of(place)
     text = part.read_bytes()
     part.write_bytes(b"")
@@ -197,20 +258,15 @@ def test_it_can_be_read_while_another_process_appends(place: Place) -> None:
     assert other.stdin is not None
     other.stdin.write(text)
     other.stdin.close()
-    journal = Journal(place)
-    known = 0
-    while known < len(files):
+    known: dict[str, Done] = {}
+    while len(known) < len(files):
         ended = other.poll() is not None
-        journal.reload()
-        found = [journal.finds(file, FINGERPRINT) for file in files]
-        assert all(
-            one is None or one == wanted for one, wanted in zip(found, outcomes, strict=True)
-        )
-        now = sum(one is not None for one in found)
-        assert now >= known
-        known = now
-        assert known == len(files) or not ended
+        found = published_by(place, files, FINGERPRINT)
+        assert known.items() <= found.items() <= wanted.items()
+        known = found
+        assert known == wanted or not ended
     assert other.wait() == 0
+    assert all(Journal(place).finds(file, FINGERPRINT) for file in files)
 
 
 def test_a_journal_that_cannot_be_read_is_the_storages_fault(place: Place) -> None:
@@ -219,21 +275,19 @@ def test_a_journal_that_cannot_be_read_is_the_storages_fault(place: Place) -> No
         Journal(place)
 
 
-@pytest.mark.xfail(strict=True, reason="done_from hands fields that it does not know to Done")
 def test_an_entry_of_another_version_does_not_end_the_run(place: Place) -> None:
     publish(place, audio_file())
     (part,) = parts_of(place)
     part.write_text(part.read_text().replace('"frames"', '"loudness_range": 7.5, "frames"'))
-    Journal(place).finds(audio_file(), FINGERPRINT)
+    assert Journal(place).finds(audio_file(), FINGERPRINT)
 
 
-@pytest.mark.xfail(strict=True, reason="a publishing line alone makes an output raypipe's own")
 def test_an_output_that_never_appeared_is_not_ours(place: Place) -> None:
     writer = JournalWriter(place, "w", FINGERPRINT)
     writer.publishing([(done(audio_file()), {"sound": ("a.wav", 3, 5)})])
     writer.close()
     Path(place.final("a.wav")).write_text("somebody else's")
-    assert not Journal(place).made("a.wav")
+    assert Journal(place).maker(audio_file()) is None
 
 
 def test_a_part_begins_with_its_first_line(place: Place) -> None:
@@ -306,19 +360,21 @@ def test_an_outcome_comes_back_as_it_was(
 def test_names_that_are_no_text_are_found_again(place: Place) -> None:
     files = [audio_file(os.fsdecode(name)) for name in (b"\xff\xfe.wav", b"new\nline", b"\xc3\xa9")]
     outcomes = publish(place, *files)
-    assert [Journal(place).finds(file, FINGERPRINT) for file in files] == outcomes
+    assert all(Journal(place).finds(file, FINGERPRINT) for file in files)
+    assert [Journal(place).maker(file) for file in files] == [file.path for file in files]
+    assert list(published_by(place, files, FINGERPRINT).values()) == outcomes
 
 
 @pytest.mark.parametrize(
     "other",
     [
-        lambda f: replace(f, name="a.wav1", size=0),
+        lambda f: replace(f, path="/in/a.wav1", size=0),
         lambda f: replace(f, size=10),
         lambda f: replace(f, mtime_ns=770),
-        lambda f: replace(f, name=os.fsdecode(b"\xe9.wav")),
+        lambda f: replace(f, path=os.fsdecode(b"/in/\xe9.wav")),
     ],
 )
 def test_keys_tell_inputs_apart(other: Callable[[AudioFile], AudioFile]) -> None:
     file = audio_file()
     assert key_of(other(file)) != key_of(file)
-    assert key_of(replace(file, path="elsewhere", output="other")) == key_of(file)
+    assert key_of(replace(file, name="elsewhere", output="other")) == key_of(file)

@@ -1,0 +1,165 @@
+"""Real Ray collectors that are killed, or whose sound is lost; what they do is fake."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+import pytest
+
+ray = pytest.importorskip("ray")
+
+from raypipe.errors import RaypipeError, StorageError  # noqa: E402
+from raypipe.execution import collector_pool  # noqa: E402
+from raypipe.execution.collector_pool import BUSY, MOST_LOST_IN_A_ROW, CollectorPool  # noqa: E402
+from raypipe.execution.events import CollectorLost, Event, SoundCollected  # noqa: E402
+from tests.execution.fakes import (  # noqa: E402
+    FakeCollector,
+    cannot_begin,
+    collector_dies,
+    is_gone,
+    until,
+)
+
+pytestmark = [pytest.mark.ray, pytest.mark.timeout(90)]
+Start = Callable[..., tuple[CollectorPool, Callable[[], Sequence[Event]]]]
+
+
+@pytest.fixture
+def start(ray_cluster: None) -> Iterator[Start]:
+    """A pool, and what reads its events."""
+    pools = []
+
+    def one(make: Any = FakeCollector, most: int = 1) -> tuple[CollectorPool, Any]:
+        pool = CollectorPool(make, most)
+        pools.append(pool)
+        pool.start()
+
+        def events() -> list[Event]:
+            refs = list(pool.pending())
+            arrived = ray.wait(refs, timeout=0.5)[0] if refs else []
+            return list(pool.answers(set(arrived)))
+
+        return pool, events
+
+    yield one
+    for pool in pools:
+        pool.close(1.0)
+
+
+def pid_of(pool: CollectorPool, events: Callable[[], Sequence[Event]]) -> tuple[str, int]:
+    """Name and process of the first collector."""
+    pool.take(0, [], (), (5,))
+    (answer,) = until(events, SoundCollected).answers
+    name, pid = answer.reason.split()
+    return name, int(pid)
+
+
+def test_a_collector_killed_while_idle_is_replaced_with_its_next_call(start: Start) -> None:
+    pool, events = start()
+    name, pid = pid_of(pool, events)
+    assert name == "collector-0.1"
+    os.kill(pid, signal.SIGKILL)
+    assert is_gone(pid)
+    pool.take(0, [], (7, 8), ())
+    pool.take(0, [], (9,), ())
+    assert until(events, CollectorLost) == CollectorLost(0, None, (7, 8))
+    name, other = pid_of(pool, events)
+    assert (name, pool.backlog()) == ("collector-0.2", 0)
+    assert other != pid
+
+
+def test_a_collector_killed_by_what_it_writes_names_its_files(start: Start) -> None:
+    pool, events = start()
+    pool.take(0, [], (1,), ())
+    pool.take(0, ["die"], (2, 3), ())
+    assert until(events, CollectorLost) == CollectorLost(0, None, (2, 3))
+
+
+def test_collectors_that_die_before_they_write_end_the_run(start: Start) -> None:
+    _, events = start(collector_dies)
+    seen: list[Event] = []
+    with pytest.raises(RaypipeError, match="collectors die again and again"):
+        until(events, SoundCollected, seen)
+    assert seen == [CollectorLost(0, None)] * (MOST_LOST_IN_A_ROW - 1)
+
+
+def test_collectors_that_die_over_their_files_leave_it_to_the_driver(start: Start) -> None:
+    """Which counts what each file has cost."""
+    pool, events = start()
+    for number in range(MOST_LOST_IN_A_ROW + 1):
+        pool.take(0, ["die"], (number,), ())
+        assert until(events, CollectorLost) == CollectorLost(0, None, (number,))
+
+
+def test_a_collector_that_does_not_answer_is_ended(
+    start: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pool, events = start()
+    _, pid = pid_of(pool, events)
+    monkeypatch.setattr(collector_pool, "ANSWER_S", 0.5)
+    pool.take(0, ["hang"], (7,), ())
+    assert until(events, CollectorLost) == CollectorLost(0, None, (7,))
+    assert is_gone(pid)
+    monkeypatch.undo()
+    assert pid_of(pool, events)[0] == "collector-0.2"
+
+
+class Owner:
+    """Owns what it makes: with its process the sound is lost."""
+
+    def make(self) -> list[Any]:
+        return [ray.put(["a batch's sound" * 100_000])]
+
+    def pid(self) -> int:
+        return os.getpid()
+
+
+def lost_sound() -> Any:
+    owner = ray.remote(num_cpus=0)(Owner).remote()
+    (lost,) = ray.get(owner.make.remote())
+    pid = ray.get(owner.pid.remote())
+    ray.kill(owner)
+    assert is_gone(pid)
+    return lost
+
+
+def test_lost_sound_costs_the_files_in_it_and_nothing_else(start: Start) -> None:
+    pool, events = start()
+    name, pid = pid_of(pool, events)
+    pool.take(0, lost_sound(), (7, 8), ())
+    pool.take(0, [], (9,), (9,))
+    seen: list[Event] = []
+    assert until(events, CollectorLost, seen) == CollectorLost(0, (7, 8))
+    (answer,) = until(events, SoundCollected, seen).answers
+    assert (answer.ticket, answer.reason) == (9, f"{name} {pid}")
+
+
+def test_what_a_collector_raises_comes_out_as_it_is(start: Start) -> None:
+    pool, events = start()
+    pool.take(0, ["fail"], (1,), ())
+    with pytest.raises(StorageError, match="the disk is on fire"):
+        until(events, SoundCollected)
+
+
+def test_a_collector_that_cannot_begin_says_why(start: Start) -> None:
+    _, events = start(cannot_begin)
+    with pytest.raises(StorageError, match="nowhere: cannot write"):
+        until(events, SoundCollected)
+
+
+def test_another_collector_comes_in_only_where_all_are_busy(start: Start) -> None:
+    pool, events = start(most=2)
+    assert [pool.choose() for _ in range(3)] == [0, 0, 0]
+    for number in range(BUSY + 1):
+        pool.take(0, ["wait"], (number,), ())
+    assert pool.backlog() > BUSY
+    assert pool.choose() == 1
+    assert pool.choose() == 1, "the less busy one"
+    for number in range(BUSY + 5):
+        pool.take(1, [], (number,), ())
+    assert pool.choose() == 0, "there may be no more than two"
+    while pool.backlog():
+        assert events() == []
