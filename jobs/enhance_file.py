@@ -20,10 +20,14 @@ DEFAULT_RAW = "rate=48000,channels=1,sample=s16le"
 
 
 @click.command()
-@click.option("--source-file", required=True, type=click.Path(exists=True, dir_okay=False))
-@click.option("--destination-file", required=True, type=click.Path(dir_okay=False))
-@click.option("--model-path", default="passthrough", show_default=True, metavar="NAME|PATH")
-@click.option("--raw", default=DEFAULT_RAW, show_default=True, metavar="LAYOUT")
+@click.option("--source-file", required=True, type=click.Path(exists=True, dir_okay=False),
+              metavar="FILE", help="The sound to work on.")  # fmt: skip
+@click.option("--destination-file", required=True, type=click.Path(dir_okay=False),
+              metavar="FILE", help="Where the result goes; replaced if it exists.")  # fmt: skip
+@click.option("--model-path", default="passthrough", show_default=True, metavar="NAME|PATH",
+              help="A .tflite, or the name of a shipped model.")  # fmt: skip
+@click.option("--raw", default=DEFAULT_RAW, show_default=True, metavar="LAYOUT",
+              help="Layout of headerless sound.")  # fmt: skip
 @click.option("--rate", type=int, metavar="HZ", help="Rate of a model that has no card.")
 def main(
     source_file: str, destination_file: str, model_path: str, raw: str, rate: int | None

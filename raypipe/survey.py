@@ -12,6 +12,7 @@ import os
 import random
 import time
 from collections.abc import Callable, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field, replace
 
 from raypipe.audio.probe import probe
@@ -220,23 +221,19 @@ def calibrate(files: Sequence[AudioFile], settings: RunSettings) -> float:
     worker = Worker(WorkerJob(model, lanes, settings), "plan")
     going = [Segment(number, file, 0, 0) for number, file in enumerate(files)]
     heard_s = spent_s = 0.0
-    calls = 0
-    while going and spent_s < CALIBRATION_S:
-        begin_s = time.perf_counter()
-        result, _ = worker.step(FrameBatch(calls, tuple(going), CALIBRATION_SEGMENT_S))
-        spent_s += time.perf_counter() - begin_s
-        calls += 1
-        stepped = [
-            (segment, answer)
-            for segment, answer in zip(going, result.answers, strict=True)
-            if isinstance(answer, Stepped)
-        ]
-        heard_s += sum(answer.read / answer.info.rate_hz for _, answer in stepped)
-        going = [
-            replace(
-                segment, start=segment.start + answer.read, info=answer.info, state=answer.state
-            )
-            for segment, answer in stepped
-            if not answer.ended
-        ]
+    with closing(worker):
+        while going and spent_s < CALIBRATION_S:
+            begin_s = time.perf_counter()
+            result, _ = worker.step(FrameBatch(0, tuple(going), CALIBRATION_SEGMENT_S))
+            spent_s += time.perf_counter() - begin_s
+            pairs = list(zip(going, result.answers, strict=True))
+            going = []
+            for segment, answer in pairs:
+                if isinstance(answer, Stepped):
+                    heard_s += answer.read / answer.info.rate_hz
+                    if not answer.ended:
+                        start = segment.start + answer.read
+                        going.append(
+                            replace(segment, start=start, info=answer.info, state=answer.state)
+                        )
     return heard_s / spent_s if spent_s else 0.0

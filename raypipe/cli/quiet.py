@@ -12,25 +12,35 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+STANDARD_ERROR = 2
+
 
 @contextmanager
 def c_libraries_silenced() -> Iterator[None]:
     """Inside the ``with`` block only Python writes to the standard error."""
     try:
-        number = sys.stderr.fileno()
-    except (AttributeError, OSError, ValueError):  # replaced by something that is no file
+        kept = os.dup(STANDARD_ERROR)
+    except OSError:  # it is closed
         yield
         return
-    kept = os.dup(number)
     before = sys.stderr
-    sys.stderr = os.fdopen(os.dup(kept), "w", buffering=1, errors="backslashreplace")
+    if _leads_there(before):
+        sys.stderr = os.fdopen(os.dup(kept), "w", buffering=1, errors="backslashreplace")
     nowhere = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(nowhere, number)
+    os.dup2(nowhere, STANDARD_ERROR)
     os.close(nowhere)
     try:
         yield
     finally:
-        os.dup2(kept, number)
+        os.dup2(kept, STANDARD_ERROR)
         os.close(kept)
-        after, sys.stderr = sys.stderr, before
-        after.close()
+        if sys.stderr is not before:
+            after, sys.stderr = sys.stderr, before
+            after.close()
+
+
+def _leads_there(stream: object) -> bool:
+    try:
+        return stream.fileno() == STANDARD_ERROR  # type: ignore[attr-defined, no-any-return]
+    except (AttributeError, OSError, ValueError):  # replaced by something that is no file
+        return False

@@ -25,8 +25,8 @@ STORE_BYTES_PER_WORKER = 512 * MEGABYTE
 
 
 @contextmanager
-def ray_session(address: str | None, workers: int) -> Iterator[None]:
-    """Be connected to Ray inside the ``with`` block.
+def ray_session(address: str | None, workers: int) -> Iterator[int]:
+    """Be connected to Ray inside the ``with`` block; gives the CPUs that workers may use.
 
     Parameters
     ----------
@@ -41,7 +41,7 @@ def ray_session(address: str | None, workers: int) -> Iterator[None]:
         If no Ray answers at `address`.
     """
     if ray.is_initialized():
-        yield
+        yield _cluster_cpus()
         return
     handler = signal.getsignal(signal.SIGTERM)
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
@@ -53,7 +53,8 @@ def ray_session(address: str | None, workers: int) -> Iterator[None]:
         if address is None:
             ray.init(
                 address="local",
-                num_cpus=workers,
+                # Ray starts a process for each CPU beforehand: one more for the collector.
+                num_cpus=workers + 1,
                 include_dashboard=False,
                 log_to_driver=False,
                 logging_level=logging.ERROR,
@@ -64,7 +65,7 @@ def ray_session(address: str | None, workers: int) -> Iterator[None]:
     if handler is not None and threading.current_thread() is threading.main_thread():
         signal.signal(signal.SIGTERM, handler)  # Ray has put its own in its place
     try:
-        yield
+        yield workers if address is None else _cluster_cpus()
     finally:
         ray.shutdown()
 
@@ -77,8 +78,7 @@ def _attach(address: str) -> None:
         raise UsageError(f"no Ray cluster can be reached at {address}: {cause}") from error
 
 
-def cluster_cpus() -> int:
-    """CPUs of the connected cluster."""
+def _cluster_cpus() -> int:
     return max(1, int(ray.cluster_resources().get("CPU", 1)))
 
 

@@ -14,7 +14,7 @@ from typing import Any
 import ray
 from ray.exceptions import RayError
 
-from raypipe.execution.cluster import cluster_cpus, local_cpus, ray_session
+from raypipe.execution.cluster import local_cpus, ray_session
 from raypipe.execution.collector_pool import CollectorPool
 from raypipe.execution.events import BatchDone, Collects, Event, Steps
 from raypipe.execution.worker_pool import WorkerPool
@@ -61,13 +61,13 @@ class RayExecutor:
     def start(self) -> None:
         """Connect to Ray and begin to start the actors."""
         local = self._asked_workers or local_cpus()
-        self._stack.enter_context(ray_session(self._address, local))
-        self.workers = self._asked_workers or cluster_cpus()
+        cpus = self._stack.enter_context(ray_session(self._address, local))
+        self.workers = self._asked_workers or cpus
         make_worker, make_collector = self._makers
         self._workers = WorkerPool(make_worker, self.workers)
         self._collectors = CollectorPool(make_collector, self.workers)
-        self._workers.start()
         self._collectors.start()
+        self._workers.start()
 
     def choose_collector(self) -> int:
         """See `CollectorPool.choose`."""

@@ -107,6 +107,8 @@ class Collector:
         StorageError
             If the output refuses, or belongs to another run by now.
         """
+        if not self.job.place.still_ours():
+            raise StorageError(f"{show(self.job.place.root)}: was taken over by another run")
         for ticket in drop:
             self._forget(ticket)
         answers: list[Collected] = []
@@ -152,8 +154,6 @@ class Collector:
 
     def _begin(self, piece: Piece) -> _Unfinished:
         place = self.job.place
-        if not place.still_ours():
-            raise StorageError(f"{show(place.root)}: was taken over by another run")
         sinks = {
             part.name: open_sink(
                 part, place.temporary(f"{piece.ticket}-{part.name}"), self.job.clip

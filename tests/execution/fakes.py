@@ -57,7 +57,7 @@ class FakeCollector:
 
     def take(self, pieces: Sequence[Piece], drop: Sequence[int]) -> list[Collected]:
         for piece in pieces:
-            {"die": die, "fail": fail, "wait": wait, "hang": hang}[str(piece)]()
+            {"die": die, "fail": fail, "wait": wait, "hang": hang, "lost": lost}[str(piece)]()
         return [Fault(ticket, f"{self.name} {os.getpid()}") for ticket in drop]
 
     def close(self) -> None:
@@ -75,6 +75,13 @@ def wait() -> None:
 
 def fail() -> None:
     raise StorageError("the disk is on fire")
+
+
+def lost() -> None:
+    """As where a call's argument went with the node that held it."""
+    from ray.exceptions import ObjectLostError
+
+    raise ObjectLostError("00" * 28, "owner", "site")
 
 
 def dies_while_loading(name: str) -> FakeWorker:

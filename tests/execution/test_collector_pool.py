@@ -13,7 +13,7 @@ ray = pytest.importorskip("ray")
 
 from raypipe.errors import RaypipeError, StorageError  # noqa: E402
 from raypipe.execution import collector_pool  # noqa: E402
-from raypipe.execution.collector_pool import BUSY, MOST_LOST_IN_A_ROW, CollectorPool  # noqa: E402
+from raypipe.execution.collector_pool import BUSY, CollectorPool  # noqa: E402
 from raypipe.execution.events import CollectorLost, Event, SoundCollected  # noqa: E402
 from tests.execution.fakes import (  # noqa: E402
     FakeCollector,
@@ -78,18 +78,27 @@ def test_a_collector_killed_by_what_it_writes_names_its_files(start: Start) -> N
     assert until(events, CollectorLost) == CollectorLost(0, None, (2, 3))
 
 
-def test_collectors_that_die_before_they_write_end_the_run(start: Start) -> None:
+@pytest.fixture
+def two_in_a_row(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(collector_pool, "MOST_LOST_IN_A_ROW", 2)
+
+
+def test_collectors_that_die_before_they_write_end_the_run(
+    start: Start, two_in_a_row: None
+) -> None:
     _, events = start(collector_dies)
     seen: list[Event] = []
     with pytest.raises(RaypipeError, match="collectors die again and again"):
         until(events, SoundCollected, seen)
-    assert seen == [CollectorLost(0, None)] * (MOST_LOST_IN_A_ROW - 1)
+    assert seen == [CollectorLost(0, None)]
 
 
-def test_collectors_that_die_over_their_files_leave_it_to_the_driver(start: Start) -> None:
+def test_collectors_that_die_over_their_files_leave_it_to_the_driver(
+    start: Start, two_in_a_row: None
+) -> None:
     """Which counts what each file has cost."""
     pool, events = start()
-    for number in range(MOST_LOST_IN_A_ROW + 1):
+    for number in range(3):
         pool.take(0, ["die"], (number,), ())
         assert until(events, CollectorLost) == CollectorLost(0, None, (number,))
 
@@ -107,29 +116,10 @@ def test_a_collector_that_does_not_answer_is_ended(
     assert pid_of(pool, events)[0] == "collector-0.2"
 
 
-class Owner:
-    """Owns what it makes: with its process the sound is lost."""
-
-    def make(self) -> list[Any]:
-        return [ray.put(["a batch's sound" * 100_000])]
-
-    def pid(self) -> int:
-        return os.getpid()
-
-
-def lost_sound() -> Any:
-    owner = ray.remote(num_cpus=0)(Owner).remote()
-    (lost,) = ray.get(owner.make.remote())
-    pid = ray.get(owner.pid.remote())
-    ray.kill(owner)
-    assert is_gone(pid)
-    return lost
-
-
 def test_lost_sound_costs_the_files_in_it_and_nothing_else(start: Start) -> None:
     pool, events = start()
     name, pid = pid_of(pool, events)
-    pool.take(0, lost_sound(), (7, 8), ())
+    pool.take(0, ["lost"], (7, 8), ())
     pool.take(0, [], (9,), (9,))
     seen: list[Event] = []
     assert until(events, CollectorLost, seen) == CollectorLost(0, (7, 8))

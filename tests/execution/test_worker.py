@@ -13,7 +13,7 @@ import soundfile as sf
 from numpy.typing import NDArray
 
 from raypipe.dsp.level import LevelSum
-from raypipe.errors import ModelError, RaypipeError
+from raypipe.errors import ModelError, StorageError
 from raypipe.execution import worker as worker_module
 from raypipe.execution.worker import Worker
 from raypipe.types import Piece, Refused, Segment, State, Stepped
@@ -166,7 +166,6 @@ def test_a_file_that_vanishes_midway_is_refused(tmp_path: Path, hire: Hire) -> N
     assert sound == {}
 
 
-@pytest.mark.xfail(strict=True, reason="every OSError counts as the file's fault")
 @pytest.mark.parametrize("number", [errno.EMFILE, errno.ENFILE, errno.ENOMEM])
 def test_a_machine_that_is_short_of_something_is_not_the_files_fault(
     tmp_path: Path, worker: Worker, monkeypatch: pytest.MonkeyPatch, number: int
@@ -175,7 +174,7 @@ def test_a_machine_that_is_short_of_something_is_not_the_files_fault(
         raise OSError(number, "short of something")
 
     monkeypatch.setattr(worker_module, "open_sound", refuse)
-    with pytest.raises((OSError, RaypipeError)):
+    with pytest.raises(StorageError, match=r"1\.wav: cannot open"):
         worker.step(batch(first(1, wav(tmp_path / "1.wav", noise(100)))))
 
 
