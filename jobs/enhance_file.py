@@ -8,11 +8,13 @@ An existing destination is replaced.
 
 from __future__ import annotations
 
+import os
 import sys
 
 import click
 
 from raypipe import RaypipeError, enhance
+from raypipe.audio.probe import find_audio_suffixes
 from raypipe.storage import show
 
 RAW_ENDINGS = (".raw", ".pcm")
@@ -34,6 +36,14 @@ def main(
 ) -> None:
     """Run a model over one file."""
     headerless = source_file.lower().endswith(RAW_ENDINGS)
+    ending = os.path.splitext(destination_file)[1].lower()
+    if ending not in find_audio_suffixes():
+        click.echo(
+            f"enhance_file: {show(destination_file)}: output format {ending[1:]!r} is unknown; "
+            "wanted is the ending of a sound, such as .wav",
+            err=True,
+        )
+        sys.exit(2)
     try:
         report = enhance(
             source_file,

@@ -78,8 +78,7 @@ def run(
     """
     begin_s = time.monotonic()
     work = _prepare(os.fspath(source), os.fspath(output), settings)
-    if report is not None and not os.path.isdir(os.path.dirname(os.path.abspath(report))):
-        raise UsageError(f"{show(os.fspath(report))}: there is no such folder for the report")
+    _check_report(report, work.route)
     settings = work.settings
     result = RunReport(
         VERSION, settings_facts(asdict(settings)), _model_facts(work.model), _place()
@@ -187,7 +186,7 @@ def _executor(work: _Work, place: Place) -> Iterator[Executor]:
     )
     mark = os.path.join(place.private, "inline")
     executor: Executor
-    if _inline(settings, work.listed, died_inline=os.path.exists(mark)):
+    if works_inline(settings, work.listed, died_inline=os.path.exists(mark)):
         _touch(mark)
         executor = InlineExecutor(make_worker, make_collector)
     else:
@@ -203,7 +202,7 @@ def _executor(work: _Work, place: Place) -> Iterator[Executor]:
             os.unlink(mark)
 
 
-def _inline(settings: RunSettings, listed: Listed, *, died_inline: bool) -> bool:
+def works_inline(settings: RunSettings, listed: Listed, *, died_inline: bool) -> bool:
     """``auto``: inline where the job is small, nobody asked for more, and it did not die of it."""
     if settings.executor != "auto":
         return settings.executor == "inline"
@@ -215,6 +214,15 @@ def _inline(settings: RunSettings, listed: Listed, *, died_inline: bool) -> bool
 def _touch(path: str) -> None:
     with contextlib.suppress(OSError), open(path, "w"):
         pass
+
+
+def _check_report(path: str | os.PathLike[str] | None, route: Route) -> None:
+    """A report that cannot be written should be heard of before the night, not after it."""
+    if path is None:
+        return
+    folder = os.path.dirname(os.path.abspath(path))
+    if folder != route.output_root and not os.path.isdir(folder):
+        raise UsageError(f"{show(os.fspath(path))}: there is no such folder for the report")
 
 
 def _write_report(

@@ -14,7 +14,7 @@ import os
 import re
 import sys
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -94,11 +94,16 @@ class RunSettings:
             raise UsageError(f"max_failures must be at least 1, not {self.max_failures}")
         if "/" in self.suffix or "\\" in self.suffix or "\0" in self.suffix:
             raise UsageError(f"suffix must not hold a path separator: {self.suffix!r}")
+        if self.executor == "inline" and (self.address or (self.workers or 1) > 1):
+            raise UsageError("executor inline works in this process: no address, no 2nd worker")
         if self.raw is not None:
             check_raw(self.raw)
 
     def fingerprint(self, model: str) -> str:
         """Digest of the model and of every setting that changes the sound, and of nothing else.
+
+        The layout of headerless files is not in it: it changes those files alone, and stands with
+        them (`AudioFile.layout`).
 
         Parameters
         ----------
@@ -114,7 +119,6 @@ class RunSettings:
             "sound_version": SOUND_VERSION,
             "model": model,
             "rate_hz": self.rate_hz,
-            "raw": asdict(self.raw) if self.raw else None,
             "output_format": self.output_format,
             "clip": self.clip,
             "keep_truncated": self.keep_truncated,

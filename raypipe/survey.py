@@ -17,7 +17,7 @@ from dataclasses import dataclass, field, replace
 
 from raypipe.audio.probe import probe
 from raypipe.audio.target import target_for
-from raypipe.driver import DEFAULT_LANES, _inline, preview
+from raypipe.driver import DEFAULT_LANES, preview, works_inline
 from raypipe.errors import AudioError
 from raypipe.execution.worker import Worker, WorkerJob
 from raypipe.inference.zoo import find_model
@@ -137,7 +137,7 @@ def survey(
 def _where(settings: RunSettings, listed_bytes: int) -> tuple[str, int]:
     """The executor that a run would choose, and its workers."""
     listed = Listed(0, listed_bytes, complete=True)
-    if _inline(settings, listed, died_inline=False):
+    if works_inline(settings, listed, died_inline=False):
         return "inline", 1
     from raypipe.execution.cluster import local_cpus  # imports ray: a quarter of a second
 

@@ -81,6 +81,8 @@ class AudioFile:
     """Bytes."""
     mtime_ns: int
     """Time of the last change, in nanoseconds."""
+    layout: RawLayout | None = None
+    """How its samples lie there, if it is headerless and the user has said so."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -91,7 +91,7 @@ OTHER = {
     "timeout_s": 7.0,
     "segment_s": 7.0,
 }
-SOUND = {"rate_hz", "raw", "output_format", "clip", "keep_truncated"}
+SOUND = {"rate_hz", "output_format", "clip", "keep_truncated"}
 
 
 def test_the_fingerprint_follows_the_sound_and_nothing_else() -> None:

@@ -156,8 +156,14 @@ def target_for(
             target = _widen_size(target, info.frames)
             return target, _notes(info, target)
     raise UnsupportedAudio(
-        "", f"{container} cannot hold {info.channels} channels at {info.rate_hz} Hz"
+        "", f"{_named(container, suffix)} cannot hold {info.channels} channels at {info.rate_hz} Hz"
     )
+
+
+def _named(container: str, suffix: str) -> str:
+    if suffix.lower() == ".opus":
+        return "Opus (8, 12, 16, 24 or 48 kHz)"
+    return container
 
 
 def _container_for(info: SoundInfo, output_format: str, suffix: str) -> str:

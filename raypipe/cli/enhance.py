@@ -11,7 +11,7 @@ import click
 
 from raypipe.cli.options import in_and_out, settings_of, settings_options
 from raypipe.cli.quiet import c_libraries_silenced
-from raypipe.cli.words import say
+from raypipe.cli.words import results_alone, say
 from raypipe.errors import RaypipeError
 from raypipe.settings import RunSettings
 from raypipe.storage import PRIVATE, show
@@ -52,7 +52,7 @@ def enhance(
     """
     settings = settings_of(flags)
     logging.basicConfig(level=log_level.upper(), format="raypipe: %(message)s")
-    with c_libraries_silenced():
+    with c_libraries_silenced(), results_alone():
         if dry_run:
             return _dry_run(source, output, settings, quiet=quiet, as_json=as_json)
         from raypipe.cli.watching import watch_for

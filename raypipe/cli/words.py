@@ -2,6 +2,13 @@
 
 from __future__ import annotations
 
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from typing import TextIO
+
 import click
 
 from raypipe.errors import StorageError
@@ -29,6 +36,26 @@ def counted(number: int, noun: str) -> str:
     return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
+_results: ContextVar[TextIO | None] = ContextVar("results", default=None)
+
+
+@contextmanager
+def results_alone() -> Iterator[None]:
+    """Inside the ``with`` block the standard output takes what `say` says, and nothing else.
+
+    Ray prints there when a worker dies, which the report tells better.
+    """
+    before = sys.stdout
+    token = _results.set(before)
+    with open(os.devnull, "w") as nowhere:
+        sys.stdout = nowhere
+        try:
+            yield
+        finally:
+            sys.stdout = before
+            _results.reset(token)
+
+
 def say(line: str) -> None:
     """Print a result on the standard output.
 
@@ -40,7 +67,7 @@ def say(line: str) -> None:
         If it cannot be written.
     """
     try:
-        click.echo(line)
+        click.echo(line, file=_results.get() or sys.stdout)
     except BrokenPipeError:
         raise
     except OSError as error:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 import os
 import signal
+import socket
 import threading
 import warnings
 from collections.abc import Iterator
@@ -18,6 +19,9 @@ import ray
 from ray.exceptions import RaySystemError, RpcError
 
 from raypipe.errors import UsageError
+
+KNOCK_S = 5.0
+"""Longest wait for a connection to a cluster."""
 
 MEGABYTE = 1 << 20
 STORE_BYTES_PER_WORKER = 512 * MEGABYTE
@@ -71,10 +75,23 @@ def ray_session(address: str | None, workers: int) -> Iterator[int]:
 
 
 def _attach(address: str) -> None:
+    _knock(address)
     try:
         ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR)
     except (ConnectionError, RaySystemError, RpcError, ValueError, RuntimeError) as error:
         cause = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+        raise UsageError(f"no Ray cluster can be reached at {address}: {cause}") from error
+
+
+def _knock(address: str) -> None:
+    """See at once whether anybody listens; `ray.init` would try for minutes."""
+    host, sign, port = address.removeprefix("ray://").rpartition(":")
+    if not sign or not port.isdigit():
+        return  # "auto" and the like: Ray knows where to look
+    try:
+        socket.create_connection((host.strip("[]"), int(port)), KNOCK_S).close()
+    except OSError as error:
+        cause = error.strerror or str(error)
         raise UsageError(f"no Ray cluster can be reached at {address}: {cause}") from error
 
 

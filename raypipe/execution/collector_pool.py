@@ -24,8 +24,9 @@ from raypipe.execution.losses import PROCESS_LOST, SOUND_LOST, cause_of
 BUSY = 2
 """Unanswered calls at which a collector counts as busy."""
 
-ANSWER_S = 300.0
-"""Longest time for one call: a batch of files written and made durable on a slow disk."""
+ANSWER_S = 900.0
+"""Longest time for one call: a batch of files written and made durable on a slow disk, or one of
+many hours read back and scaled."""
 
 MOST_LOST_IN_A_ROW = 5
 """Collectors lost without one answer in between; then it is not bad luck."""

@@ -16,7 +16,7 @@ from ray.exceptions import RayError
 
 from raypipe.execution.cluster import local_cpus, ray_session
 from raypipe.execution.collector_pool import CollectorPool
-from raypipe.execution.events import BatchDone, Collects, Event, Steps
+from raypipe.execution.events import BatchDone, Collects, Event, Steps, WorkerLost
 from raypipe.execution.worker_pool import WorkerPool
 from raypipe.types import FrameBatch
 
@@ -111,6 +111,9 @@ class RayExecutor:
             if isinstance(event, BatchDone):
                 number = event.result.number
                 self._sound[number] = sound, self._tickets.pop(number)
+            elif isinstance(event, WorkerLost):
+                for lost in (event.running, *event.waiting):
+                    self._tickets.pop(lost or 0, None)
             events.append(event)
         events.extend(self._collectors.answers(set(arrived)))
         return events

@@ -43,8 +43,6 @@ from raypipe.types import (
 OUR_LIMITS = (errno.EMFILE, errno.ENFILE, errno.ENOMEM)
 """What a file cannot be blamed for."""
 
-INTEGER_SUBTYPES = ("PCM_", "ALAC_")
-
 
 @dataclass(frozen=True, slots=True)
 class WorkerJob:
@@ -206,7 +204,7 @@ class Worker:
         return target_for(read.job.info, self.settings.output_format, suffix, self.settings.raw)
 
     def _encode(self, sound: Samples, target: SoundTarget) -> tuple[Samples, int]:
-        if self.settings.clip == "scale" and target.subtype.startswith(INTEGER_SUBTYPES):
+        if self.settings.clip == "scale" and target.subtype.startswith(("PCM_", "ALAC_")):
             return sound, 0  # its gain is known only once the whole file is there
         encoded = encode(sound, target)
         return encoded.data, encoded.clipped
@@ -217,7 +215,7 @@ class Worker:
             reader = open_sound(
                 segment.file.path,
                 segment.info,
-                self.settings.raw,
+                segment.file.layout,
                 keep_truncated=self.settings.keep_truncated,
             )
         self._readers[segment.ticket] = reader

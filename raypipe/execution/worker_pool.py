@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import ray
-from ray.exceptions import RayTaskError
+from ray.exceptions import RaySystemError, RayTaskError
 
 from raypipe.errors import RaypipeError
 from raypipe.execution.actors import WorkerActor
@@ -140,6 +140,11 @@ class WorkerPool:
             ray.get(seat.loading)
         except RayTaskError as error:
             raise cause_of(error) from error
+        except RaySystemError as error:
+            raise RaypipeError(
+                "a worker cannot load raypipe; is the same version installed on every node? "
+                f"{_first_line(error)}"
+            ) from error
         except PROCESS_LOST as error:
             self._failed_starts += 1
             if self._failed_starts >= MOST_FAILED_STARTS:

@@ -23,6 +23,9 @@ from raypipe.settings import RunSettings
 from raypipe.storage import PRIVATE, local_path, name_fits, show
 from raypipe.types import AudioFile, Failed
 
+HEADERLESS = (".raw", ".pcm")
+"""Endings of files that say nothing of themselves."""
+
 _ESCAPED = re.compile(r"\[([*?[])\]")
 """A sign that `glob.escape` has made harmless."""
 
@@ -56,7 +59,7 @@ def find_route(source: str, output: str, settings: RunSettings) -> Route:
     source : str
         A file, a folder, a glob, or ``@list.txt`` (one path a line, or separated by NUL).
     output : str
-        A folder, or a file where IN is one file.
+        A folder; where IN is one file, also a file: what has the ending of a sound is one.
     settings : RunSettings
         `output_format` and `suffix` are looked at.
 
@@ -72,7 +75,8 @@ def find_route(source: str, output: str, settings: RunSettings) -> Route:
     output = os.path.abspath(output)
     kind, path = _kind_of(source)
     root = _root_of(kind, path)
-    if kind == "file" and not (os.path.isdir(output) or into_folder):
+    named = os.path.isfile(output) or _ending(output) in find_audio_suffixes()
+    if kind == "file" and named and not into_folder and not os.path.isdir(output):
         return _file_to_file(path, root, output, settings)
     if os.path.exists(output) and not os.path.isdir(output):
         raise UsageError(f"{show(output)}: is a file, but {show(source)} needs a folder to go to")
@@ -138,12 +142,16 @@ def _file_to_file(path: str, root: str, output: str, settings: RunSettings) -> R
     if os.path.exists(output) and os.path.samefile(path, output):
         raise UsageError(f"{show(path)}: IN and OUT are the same file")
     wanted = settings.output_format
-    ending = os.path.splitext(output)[1].lower()
-    if wanted == "keep" and ending and ending != os.path.splitext(path)[1].lower():
+    ending = _ending(output)
+    if wanted == "keep" and ending and ending != _ending(path):
         wanted = ending[1:]
     output_suffix(ending, wanted)
     folder, name = os.path.split(output)
     return Route("file", path, root, folder, name, wanted)
+
+
+def _ending(path: str) -> str:
+    return os.path.splitext(path)[1].lower()
 
 
 def _check_nesting(route: Route, settings: RunSettings) -> None:
@@ -185,7 +193,8 @@ def _named(
     file = AudioFile(path, name, output, 0, 0)
     if isinstance(found, OSError):
         return Failed(file, f"cannot be read: {found.strerror or found}")
-    file = replace(file, size=found.st_size, mtime_ns=found.st_mtime_ns)
+    layout = settings.raw if _ending(path) in HEADERLESS else None
+    file = replace(file, size=found.st_size, mtime_ns=found.st_mtime_ns, layout=layout)
     if not stat.S_ISREG(found.st_mode):
         return Failed(file, f"is {_file_kind(found.st_mode)}, not a regular file")
     if not name_fits(output):

@@ -215,7 +215,7 @@ class Collector:
             except OSError as error:
                 reason = f"its output cannot be placed at {show(file.done.file.output)}: "
                 answers.append(Fault(file.ticket, reason + (error.strerror or str(error))))
-                for path in file.temporary.values():
+                for path in (*file.temporary.values(), *self._half(file)):
                     _remove(path)
             else:
                 in_place.append(file.done)
@@ -225,6 +225,14 @@ class Collector:
         if self.job.resumable:
             self._journal.done(in_place)
         return answers
+
+    def _half(self, file: _Whole) -> list[str]:
+        """Artifacts of a file that are in place although another of them cannot be."""
+        return [
+            self.job.place.final(output)
+            for name, output in file.done.artifacts.items()
+            if not os.path.exists(file.temporary[name])
+        ]
 
     def _appear(self, file: _Whole) -> set[str]:
         folders = set()
@@ -290,5 +298,7 @@ def _make_durable(path: str) -> tuple[int, int]:
 def _remove(path: str) -> None:
     try:
         os.unlink(path)
+    except FileNotFoundError:
+        return
     except OSError as error:
         raise storage_error(error, path, "remove") from error

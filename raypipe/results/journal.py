@@ -8,12 +8,12 @@
                                                       made durable before the files appear
       {"at": ..., "key": ..., "fingerprint": ..., "state": "done", "output": path}   after that
 
-*key* names an input as it was: path, size, time of change. *fingerprint* names
-the model and the settings that change the sound. An output belongs to the input
-that made it last. It counts as done where it stands and either its ``done``
-line is there, or its ``publishing`` line is and the file is the very one that
-the line speaks of (same size and time: a rename keeps both). A torn or foreign
-line is passed over.
+*key* names an input as it was: path, size, time of change, a headerless one's
+layout. *fingerprint* names the model and the settings that change the sound. An
+output belongs to the input that made it last. It counts as done where it stands
+and either its ``done`` line is there, or its ``publishing`` line is and the file
+is the very one that the line speaks of (same size and time: a rename keeps
+both). A torn or foreign line is passed over.
 """
 
 from __future__ import annotations
@@ -34,8 +34,10 @@ from raypipe.types import AudioFile, Done, Levels, SoundInfo
 
 
 def key_of(file: AudioFile) -> str:
-    """Identity of an input: another path, size or time of change is another input."""
+    """Identity of an input: another path, size, time of change or layout is another input."""
     text = f"{os.path.abspath(file.path)}\0{file.size}\0{file.mtime_ns}"
+    if file.layout is not None:
+        text += f"\0{file.layout}"
     return hashlib.blake2b(text.encode("utf-8", "surrogateescape"), digest_size=16).hexdigest()
 
 
@@ -51,6 +53,14 @@ class Entry:
     """Of each: path relative to the output's root, size, mtime_ns."""
     finished: bool = False
     """True where the ``done`` line was written."""
+    before: Entry | None = None
+    """What stood there before, and still does if the run was killed in between."""
+
+    def standing(self) -> Entry:
+        """This, or what it was to replace if that was never finished."""
+        kept = self if self.finished or self.before is None else self.before
+        kept.before = None
+        return kept
 
 
 class Journal:
@@ -61,21 +71,25 @@ class Journal:
         self._entries: dict[str, Entry] = {}
         for part in Path(place.journal).glob("*.jsonl"):
             for line in _lines(part):
-                with contextlib.suppress(KeyError, TypeError, ValueError):
+                with contextlib.suppress(KeyError, TypeError, ValueError, AttributeError):
                     self._take(line)
 
     def _take(self, line: dict[str, Any]) -> None:
         output, at_ns = str(line["output"]), int(line["at"])
         entry = self._entries.get(output)
         if line["state"] == "publishing":
+            artifacts = tuple(
+                (str(path), int(size), int(mtime_ns))
+                for path, size, mtime_ns in line["artifacts"].values()
+            )
+            told = Entry(
+                at_ns, line["key"], sys.intern(line["fingerprint"]), line["input"], artifacts
+            )
             if entry is None or entry.at_ns < at_ns:
-                artifacts = tuple(
-                    (str(path), int(size), int(mtime_ns))
-                    for path, size, mtime_ns in line["artifacts"].values()
-                )
-                self._entries[output] = Entry(
-                    at_ns, line["key"], sys.intern(line["fingerprint"]), line["input"], artifacts
-                )
+                told.before = entry.standing() if entry is not None else None
+                self._entries[output] = told
+            elif entry.before is None or entry.before.at_ns < at_ns:
+                entry.before = told
         elif entry is not None and (entry.key, entry.fingerprint) == (
             line["key"],
             line["fingerprint"],
@@ -98,11 +112,13 @@ class Journal:
         Nobody does where the output was changed since: then it is somebody's own.
         """
         entry = self._entries.get(file.output)
-        if entry is None or not all(
-            _is(self._place.final(path), size, mtime_ns) for path, size, mtime_ns in entry.artifacts
-        ):
-            return None
-        return entry.input
+        for told in (entry, entry.before) if entry is not None else ():
+            if told is not None and all(
+                _is(self._place.final(path), size, mtime_ns)
+                for path, size, mtime_ns in told.artifacts
+            ):
+                return told.input
+        return None
 
 
 def published_by(place: Place, files: Sequence[AudioFile], fingerprint: str) -> dict[str, Done]:

@@ -18,6 +18,7 @@ come, so a report of a million files costs no memory until somebody asks for it.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import tempfile
@@ -141,6 +142,8 @@ class RunReport:
                 out.write("\n ]\n}\n")
             os.replace(temporary, path)
         except OSError as error:
+            with contextlib.suppress(OSError):
+                os.unlink(temporary)
             raise storage_error(error, path, "write the report") from error
 
 

@@ -20,6 +20,12 @@ from raypipe.errors import StorageError
 from raypipe.storage import storage_error
 from raypipe.types import Part, SoundTarget
 
+BITS = {"PCM_S8": 8, "PCM_U8": 8, "PCM_16": 16, "ALAC_16": 16, "PCM_24": 24, "PCM_32": 32}
+"""Depth of the integer subtypes; their range ends one step below +1."""
+
+ROUNDING = 2.0**-22
+"""What the gain and its product may be off in float32."""
+
 SPOOL_BLOCK = 1 << 16
 """Samples a channel that are read back at a time when a file is scaled."""
 
@@ -51,7 +57,7 @@ def open_sink(part: Part, path: str, clip: str) -> Sink:
 
 def is_integer(target: SoundTarget) -> bool:
     """True where samples beyond full scale cannot be written."""
-    return target.subtype.startswith(("PCM_", "ALAC_"))
+    return target.subtype in BITS
 
 
 class SoundSink:
@@ -92,7 +98,7 @@ class ScaledSoundSink:
         self._spool_path = path + ".spool"
         self._dtype: np.dtype[np.generic] = np.dtype(np.float32)
         self._written = 0
-        self._peak = 0.0
+        self._highest = self._lowest = 0.0
         try:
             # Unbuffered: a full disk must show itself at the write, not at the close.
             self._spool = open(self._spool_path, "w+b", buffering=0)  # noqa: SIM115
@@ -103,7 +109,8 @@ class ScaledSoundSink:
         """Take the next stretch."""
         assert part.start == self._written, f"part at {part.start}, {self._written} were written"
         self._dtype = part.data.dtype
-        self._peak = max(self._peak, float(np.max(np.abs(part.data), initial=0.0)))
+        self._highest = float(np.max(part.data, initial=self._highest))
+        self._lowest = float(np.min(part.data, initial=self._lowest))
         try:
             data = memoryview(np.ascontiguousarray(part.data.T).tobytes())
             while data:
@@ -114,21 +121,36 @@ class ScaledSoundSink:
 
     def finish(self) -> None:
         """Write the scaled file."""
-        gain = 1.0
-        if self._peak > 1.0:
-            gain = 1.0 / self._peak
-            self.gain_db = 20 * math.log10(gain)
+        gain = self._gain()
+        self.gain_db = 20 * math.log10(gain)
         channels = self._target.channels
         frame_bytes = channels * self._dtype.itemsize
         writer = open_writer(self.path, self._target)
         self._spool.seek(0)
-        while block := self._spool.read(SPOOL_BLOCK * frame_bytes):
+        while block := self._read_back(SPOOL_BLOCK * frame_bytes):
             samples = np.frombuffer(block, self._dtype).reshape(-1, channels).T
             if gain != 1.0:
                 samples = samples * self._dtype.type(gain)
             writer.write(encode(samples, self._target).data)
         writer.close()
         self._remove_spool()
+
+    def _gain(self) -> float:
+        """The largest gain up to 1 with which no sample is beyond the integers' range."""
+        top = 1.0 - 2.0 ** (1 - BITS[self._target.subtype])
+        fits = min(top / max(self._highest, top), 1.0 / max(-self._lowest, 1.0))
+        return fits if fits == 1.0 else fits * (1.0 - ROUNDING)
+
+    def _read_back(self, size: int) -> bytes:
+        """So many bytes of the spool, fewer only at its end."""
+        parts = []
+        try:
+            while size and (part := self._spool.read(size)):
+                parts.append(part)
+                size -= len(part)
+        except OSError as error:
+            raise storage_error(error, self._spool_path, "read") from error
+        return b"".join(parts)
 
     def abort(self) -> None:
         """Remove what was kept."""

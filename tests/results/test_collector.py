@@ -238,9 +238,6 @@ def test_a_file_may_have_several_artifacts(place: Place, make: MakeCollector) ->
     assert Journal(place).finds(audio_file("a.wav"), FINGERPRINT)
 
 
-@pytest.mark.xfail(
-    strict=True, reason="the first artifact is in place already, and its temporary name is gone"
-)
 def test_all_artifacts_appear_or_none(place: Place, make: MakeCollector) -> None:
     Path(place.root, "stems").write_text("mine")
     (answer,) = make().take([two_artifacts(1, "stems/a.wav")], ())

@@ -175,9 +175,6 @@ def test_an_output_belongs_to_the_input_that_made_it_last(place: Place) -> None:
     assert journal.maker(one) == "/in/a.m4a"
 
 
-@pytest.mark.xfail(
-    strict=True, reason="the line of the publishing that was cut short hides the one before"
-)
 def test_an_output_stays_ours_where_its_replacement_never_appeared(place: Place) -> None:
     """Else the run that goes on takes it for somebody's own, and leaves the old sound there."""
     publish(place, audio_file())
