@@ -13,7 +13,7 @@ from typing import Any
 import ray
 
 from raypipe.execution.events import Collects, Steps
-from raypipe.execution.limits import allow_many_files
+from raypipe.execution.limits import allow_many_files, keep_memory
 from raypipe.types import Collected, FrameBatch, Piece
 
 
@@ -31,6 +31,7 @@ class WorkerActor:
     def load(self, make: Callable[[str], Steps]) -> int:
         """Load the model; give the process id."""
         allow_many_files()
+        keep_memory()
         self._worker = make(self._name)
         return os.getpid()
 
@@ -55,6 +56,7 @@ class CollectorActor:
     def load(self, make: Callable[[int, str], Collects]) -> int:
         """Get ready to write; give the process id."""
         allow_many_files()
+        keep_memory()
         self._collector = make(self._index, self._name)
         return os.getpid()
 
