@@ -179,7 +179,7 @@ def _without_work(
 def _executor(work: _Work, place: Place) -> Iterator[Executor]:
     """The executor that the settings or the size of the job ask for; closed at the end."""
     settings = work.settings
-    job = WorkerJob(work.model, settings.lanes or DEFAULT_LANES, settings)
+    job = WorkerJob(work.model, settings.lanes or DEFAULT_LANES, settings, place)
     make_worker = partial(Worker, job)
     make_collector = partial(
         Collector, CollectorJob(place, work.fingerprint, settings.clip, work.resumable)

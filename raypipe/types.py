@@ -200,6 +200,8 @@ class Part:
     """``(channels, samples)`` in the dtype that the target's writer takes."""
     clipped: int = 0
     """Samples held at full scale."""
+    path: str = ""
+    """An unfinished file that the worker has written whole; then `data` is empty."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)

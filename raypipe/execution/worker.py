@@ -17,13 +17,14 @@ import numpy as np
 from raypipe.audio.encode import encode
 from raypipe.audio.read import SoundReader, open_sound
 from raypipe.audio.target import target_for
+from raypipe.audio.write import open_writer
 from raypipe.dsp.level import LevelMeter
 from raypipe.errors import AudioError, UnsupportedAudio
 from raypipe.inference.zoo import ModelFile, load_lane_model
 from raypipe.pipelines.enhance import Enhance, Job, Made
 from raypipe.pipelines.stage import join_states, part_of
 from raypipe.settings import RunSettings
-from raypipe.storage import storage_error
+from raypipe.storage import Place, storage_error
 from raypipe.telemetry import Stopwatch, resident_bytes
 from raypipe.types import (
     BatchResult,
@@ -51,6 +52,8 @@ class WorkerJob:
     model: ModelFile
     lanes: int
     settings: RunSettings
+    place: Place | None = None
+    """The output; with it a worker writes files that it has whole, and spares their way."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -85,6 +88,8 @@ class Worker:
     def __init__(self, job: WorkerJob, name: str) -> None:
         self.name = name
         self.settings = job.settings
+        self.place = job.place
+        self._written = 0
         self.clock = Stopwatch()
         self.enhance = Enhance(load_lane_model(job.model, job.lanes))
         self._readers: OrderedDict[int, SoundReader] = OrderedDict()
@@ -164,23 +169,28 @@ class Worker:
 
     def _finish(self, read: _Read, made: Made, share_s: float) -> tuple[Stepped, Piece] | Refused:
         segment, info = read.segment, read.job.info
-        try:
-            target, lost = self._target(segment, read)
-        except AudioError as error:
-            return self._refuse(segment, error.reason)
         meter = LevelMeter(info.rate_hz, info.channels)
         with self.clock("level"):
             level, level_state = meter.process(made.sound, part_of(read.meters, "level_out"))
         if not np.isfinite(level.peak):
             return self._refuse(segment, "the model made NaN or infinite samples of it")
-        with self.clock("encode"):
-            data, clipped = self._encode(made.sound, target)
+        try:
+            target, lost = self._target(segment, read)
+            with self.clock("encode"):
+                data, clipped = self._encode(made.sound, target)
+            path = ""
+            if segment.state is None and read.job.ended and self._may_write(target):
+                with self.clock("write"):
+                    path = self._write_whole(segment, data, target)
+                data = data[:, :0].copy()
+        except AudioError as error:
+            return self._refuse(segment, error.reason)
         given = int(segment.state["counts"][0, 1]) if segment.state else 0
         piece = Piece(
             ticket=segment.ticket,
             file=segment.file,
             info=info,
-            parts=(Part("sound", segment.file.output, target, given, data, clipped),),
+            parts=(Part("sound", segment.file.output, target, given, data, clipped, path),),
             start=segment.start,
             first=segment.state is None,
             ended=read.job.ended,
@@ -204,10 +214,31 @@ class Worker:
         return target_for(read.job.info, self.settings.output_format, suffix, self.settings.raw)
 
     def _encode(self, sound: Samples, target: SoundTarget) -> tuple[Samples, int]:
-        if self.settings.clip == "scale" and target.subtype.startswith(("PCM_", "ALAC_")):
+        if self._waits_for_gain(target):
             return sound, 0  # its gain is known only once the whole file is there
         encoded = encode(sound, target)
         return encoded.data, encoded.clipped
+
+    def _may_write(self, target: SoundTarget) -> bool:
+        """True for encoded sound, where there is a place for it."""
+        return self.place is not None and not self._waits_for_gain(target)
+
+    def _waits_for_gain(self, target: SoundTarget) -> bool:
+        return self.settings.clip == "scale" and target.subtype.startswith(("PCM_", "ALAC_"))
+
+    def _write_whole(self, segment: Segment, data: Samples, target: SoundTarget) -> str:
+        """Write a file that came in one segment, under a name that no other worker uses."""
+        assert self.place is not None, "asked for by _may_write"
+        self._written += 1
+        path = self.place.temporary(f"{segment.ticket}-{self.name}-{self._written}")
+        writer = open_writer(path, target)
+        try:
+            writer.write(data)
+            writer.close()
+        except BaseException:
+            writer.abort()
+            raise
+        return path
 
     def _reader(self, segment: Segment) -> SoundReader:
         reader = self._readers.pop(segment.ticket, None)

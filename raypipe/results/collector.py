@@ -115,6 +115,9 @@ class Collector:
         whole: list[_Whole] = []
         for piece in pieces:
             if piece.ticket in drop:
+                for part in piece.parts:
+                    if part.path:
+                        _remove(part.path)
                 continue
             if gap := self._gap(piece):
                 self._forget(piece.ticket)

@@ -2,7 +2,8 @@
 
 A sink takes stretches in order, then gives the path of a complete file that is
 ready to be published. `SoundSink` writes as it goes; `ScaledSoundSink` keeps the
-samples until it knows the gain that the whole file needs.
+samples until it knows the gain that the whole file needs; `WholeSink` has the
+file from the worker.
 """
 
 from __future__ import annotations
@@ -50,6 +51,8 @@ class Sink(Protocol):
 
 def open_sink(part: Part, path: str, clip: str) -> Sink:
     """A sink for the artifact that this first part belongs to."""
+    if part.path:
+        return WholeSink(part.path)
     if clip == "scale" and part.data.dtype.kind == "f" and is_integer(part.target):
         return ScaledSoundSink(path, part.target)
     return SoundSink(path, part.target)
@@ -58,6 +61,27 @@ def open_sink(part: Part, path: str, clip: str) -> Sink:
 def is_integer(target: SoundTarget) -> bool:
     """True where samples beyond full scale cannot be written."""
     return target.subtype in BITS
+
+
+class WholeSink:
+    """Stands for a file that the worker has written itself: its sound came in one piece."""
+
+    gain_db = 0.0
+
+    def __init__(self, path: str) -> None:
+        self.path = path
+
+    def write(self, part: Part) -> None:
+        """There is one part, and it is there."""
+        assert part.path == self.path, f"{part.path} came after {self.path}"
+
+    def finish(self) -> None:
+        """It is complete."""
+
+    def abort(self) -> None:
+        """Remove the file."""
+        with contextlib.suppress(OSError):
+            os.unlink(self.path)
 
 
 class SoundSink:
