@@ -23,7 +23,8 @@ from benchmarks.corpus import make_files
 from raypipe.dispatch import Dispatch
 from raypipe.execution.events import BatchDone, Event, SoundCollected, WorkerReady
 from raypipe.plan.collisions import refuse_collisions
-from raypipe.plan.scan import find_route, scan
+from raypipe.plan.route import find_route
+from raypipe.plan.scan import scan
 from raypipe.plan.schedule import Schedule
 from raypipe.results.report import RunReport
 from raypipe.settings import RunSettings

@@ -24,7 +24,8 @@ from raypipe.execution.inline import InlineExecutor
 from raypipe.execution.worker import Worker, WorkerJob
 from raypipe.inference.zoo import ModelFile, find_model
 from raypipe.plan.collisions import Guard, Listed, refuse_collisions
-from raypipe.plan.scan import Route, find_route, scan
+from raypipe.plan.route import Route, find_route
+from raypipe.plan.scan import scan
 from raypipe.plan.schedule import Schedule
 from raypipe.results.collector import Collector, CollectorJob
 from raypipe.results.journal import Journal, published_by
@@ -54,7 +55,7 @@ def run(
     Parameters
     ----------
     source, output : path
-        See `raypipe.plan.scan.find_route`.
+        See `raypipe.plan.route.find_route`.
     settings : RunSettings
         What to do and how.
     report : path, optional

@@ -22,7 +22,7 @@ from raypipe.errors import AudioError
 from raypipe.execution.worker import Worker, WorkerJob
 from raypipe.inference.zoo import find_model
 from raypipe.plan.collisions import Listed
-from raypipe.plan.scan import find_route
+from raypipe.plan.route import find_route
 from raypipe.settings import RunSettings
 from raypipe.storage import free_bytes
 from raypipe.types import (

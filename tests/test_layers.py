@@ -32,8 +32,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "driver": BASE | SOUND | {"plan", "execution", "results", "pipelines", "dispatch"},
     "survey": BASE | SOUND | {"plan", "execution", "pipelines", "driver"},
     "enhancer": BASE | SOUND | {"pipelines"},
-    "serve": BASE | SOUND | {"pipelines", "plan", "execution", "results"} | DRIVING,
-    "cli": BASE | SOUND | {"pipelines", "plan", "execution", "results", "serve"} | DRIVING,
+    "cli": BASE | SOUND | {"pipelines", "plan", "execution", "results"} | DRIVING,
 }
 """What each room may import from besides itself. A room is a folder or a file of the package."""
 

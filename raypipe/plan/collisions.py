@@ -18,7 +18,8 @@ from itertools import islice
 import numpy as np
 
 from raypipe.errors import UsageError
-from raypipe.plan.scan import Route, would_list
+from raypipe.plan.route import Route
+from raypipe.plan.scan import would_list
 from raypipe.settings import RunSettings
 from raypipe.storage import show
 from raypipe.types import AudioFile, Failed

@@ -8,7 +8,7 @@ import pytest
 from raypipe.errors import UsageError
 from raypipe.plan import collisions
 from raypipe.plan.collisions import Guard, refuse_collisions
-from raypipe.plan.scan import Route
+from raypipe.plan.route import Route
 from raypipe.settings import RunSettings
 from raypipe.types import AudioFile, Failed
 

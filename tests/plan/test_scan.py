@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 from raypipe.errors import UsageError
-from raypipe.plan.scan import find_route, scan
+from raypipe.plan.route import find_route
+from raypipe.plan.scan import scan
 from raypipe.settings import RunSettings
 from raypipe.types import AudioFile, Failed
 
