@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from raypipe.dispatch import Dispatch
@@ -181,7 +181,13 @@ def dispatch(
     return report
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=300, deadline=None)
+@example(
+    lengths=[0] * 4 + [2001] + [0] * 5 + [1001] + [0] * 7 + [2001] * 2,
+    bad=set(),
+    losses=5,
+    seed=618,
+)
 @given(
     lengths=st.lists(st.integers(0, 5000), max_size=30),
     bad=st.sets(st.integers(0, 29)),

@@ -248,7 +248,7 @@ class Schedule:
             self._suspects.extend((tuple(tickets[:middle]), tuple(tickets[middle:])))
         for ticket in tickets if len(tickets) == 1 else ():
             one = self._open[ticket]
-            one.strikes += 1
+            one.strikes += len(batch.segments) == 1  # else a file that is void by now was with it
             if one.strikes >= SOLO_STRIKES:
                 return [self._failed(ticket, f"the worker {why} over it, twice, with it alone")]
             self._suspects.append((ticket,))
