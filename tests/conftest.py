@@ -7,6 +7,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
+
+# Where nobody can look at once, the same examples every time; elsewhere, new ones each time.
+settings.register_profile("ci", derandomize=True, print_blob=True)
+settings.register_profile("desk", print_blob=True)
+settings.load_profile("ci" if os.environ.get("CI") else "desk")
 
 SHARED = Path(__file__).resolve().parents[1].parent / "shared"
 

@@ -189,10 +189,18 @@ def _open(path: str) -> tuple[BinaryIO, av.container.InputContainer]:
         raise UnreadableAudio(path, reason_of(error)) from error
     try:
         options = {"protocol_whitelist": ""}
-        return file, av.open(file, "r", options=options, metadata_errors="replace")
+        return file, av.open(file, "r", options=options, **_lenient(av.__version__))
     except (FFmpegError, OSError, ValueError) as error:
         file.close()
         raise UnreadableAudio(path, f"FFmpeg says: {_words(error)}") from error
+
+
+def _lenient(version: str) -> dict[str, Any]:
+    """Tags in an unknown encoding are no reason to refuse the sound.
+
+    PyAV 19 never refuses them, and no longer takes the word for it.
+    """
+    return {"metadata_errors": "replace"} if int(version.split(".")[0]) < 19 else {}
 
 
 def _audio_stream(path: str, container: av.container.InputContainer) -> Any:
