@@ -28,9 +28,9 @@ from raypipe.audio.encode import encode
 from raypipe.audio.read import open_sound
 from raypipe.audio.target import target_for
 from raypipe.audio.write import open_writer
-from raypipe.driver import DEFAULT_LANES
 from raypipe.inference.zoo import find_model, load_lane_model
 from raypipe.pipelines.enhance import Enhance, Job
+from raypipe.settings import DEFAULT_LANES
 
 MODEL = "benchmark"
 WORKERS = 2

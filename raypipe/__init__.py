@@ -22,7 +22,7 @@ from raypipe.errors import (
     StorageError,
     UsageError,
 )
-from raypipe.settings import RunSettings, make_settings
+from raypipe.settings import DEFAULT_LANES, RunSettings, make_settings
 from raypipe.types import Done, Failed, Outcome, Skipped
 from raypipe.version import VERSION as __version__
 
@@ -87,7 +87,7 @@ def enhance(
     return run(source, output, make_settings(settings, config=config), report=report)
 
 
-def load_model(name: str | os.PathLike[str], *, lanes: int = 32) -> LaneModel:
+def load_model(name: str | os.PathLike[str], *, lanes: int = DEFAULT_LANES) -> LaneModel:
     """Load a model by name or path, ready to step so many lanes; its card is in ``.card``.
 
     Raises

@@ -30,16 +30,13 @@ from raypipe.plan.schedule import Schedule
 from raypipe.results.collector import Collector, CollectorJob
 from raypipe.results.journal import Journal, published_by
 from raypipe.results.report import RunReport, settings_facts
-from raypipe.settings import RunSettings
+from raypipe.settings import DEFAULT_LANES, RunSettings
 from raypipe.storage import PRIVATE, Hold, Place, show
 from raypipe.types import AudioFile, Failed, Outcome, Skipped
 from raypipe.version import VERSION
 
 SMALL_JOB_BYTES = 64 << 20
 """Up to here ``auto`` works in this process: it is done before a Ray would have started."""
-
-DEFAULT_LANES = 64
-"""Where streaming models measured so far stop gaining from more lanes."""
 
 
 def run(

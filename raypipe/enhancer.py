@@ -20,11 +20,8 @@ from raypipe.errors import UsageError
 from raypipe.inference.card import ModelCard
 from raypipe.inference.zoo import find_model, load_lane_model
 from raypipe.pipelines.enhance import Enhance, Job, Made
-from raypipe.types import SoundInfo, State
-
-DEFAULT_LANES = 64
-
-MOST_HZ = 1_536_000
+from raypipe.settings import DEFAULT_LANES
+from raypipe.types import MOST_HZ, SoundInfo, State
 
 ANY_RATE_HZ = 16_000
 """Of a stream that states none through a model that takes any: then the number is moot."""

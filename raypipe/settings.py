@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from raypipe.errors import UsageError
-from raypipe.types import RawLayout
+from raypipe.types import MOST_CHANNELS, MOST_HZ, RawLayout
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -28,6 +28,9 @@ else:
 
 SOUND_VERSION = 1
 """Raised whenever the same settings and model would give other samples than before."""
+
+DEFAULT_LANES = 64
+"""Where streaming models measured so far stop gaining from more lanes."""
 
 SAMPLE_TYPES = (
     "u8", "s8", "s16le", "s16be", "s24le", "s24be", "s32le", "s32be",
@@ -133,10 +136,10 @@ def check_raw(raw: RawLayout) -> RawLayout:
         raise UsageError(
             f"raw sample type {raw.sample!r} is not known; known: {', '.join(SAMPLE_TYPES)}"
         )
-    if not 1 <= raw.rate_hz <= 1_536_000:
-        raise UsageError(f"raw rate must be 1 to 1536000 Hz, not {raw.rate_hz}")
-    if not 1 <= raw.channels <= 64:
-        raise UsageError(f"raw channels must be 1 to 64, not {raw.channels}")
+    if not 1 <= raw.rate_hz <= MOST_HZ:
+        raise UsageError(f"raw rate must be 1 to {MOST_HZ} Hz, not {raw.rate_hz}")
+    if not 1 <= raw.channels <= MOST_CHANNELS:
+        raise UsageError(f"raw channels must be 1 to {MOST_CHANNELS}, not {raw.channels}")
     return raw
 
 

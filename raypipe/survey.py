@@ -17,13 +17,13 @@ from dataclasses import dataclass, field, replace
 
 from raypipe.audio.probe import probe
 from raypipe.audio.target import target_for
-from raypipe.driver import DEFAULT_LANES, preview, works_inline
+from raypipe.driver import preview, works_inline
 from raypipe.errors import AudioError
 from raypipe.execution.worker import Worker, WorkerJob
 from raypipe.inference.zoo import find_model
 from raypipe.plan.collisions import Listed
 from raypipe.plan.route import find_route
-from raypipe.settings import RunSettings
+from raypipe.settings import DEFAULT_LANES, RunSettings
 from raypipe.storage import free_bytes
 from raypipe.types import (
     AudioFile,

@@ -28,6 +28,13 @@ State: TypeAlias = dict[str, NDArray[Any]]
 """What a stage remembers between calls: arrays by name, the lane on axis 0."""
 
 
+MOST_HZ = 1_536_000
+"""Highest sampling rate that is taken for one: twice what recorders offer."""
+
+MOST_CHANNELS = 64
+"""More than that is a damaged header."""
+
+
 @dataclass(frozen=True, slots=True)
 class RawLayout:
     """How headerless samples are to be read (``--raw``)."""

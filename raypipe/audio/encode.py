@@ -18,17 +18,11 @@ from numpy.typing import NDArray
 from raypipe.errors import UnsupportedAudio
 from raypipe.types import Samples, SoundTarget
 
-_BITS = {
-    "PCM_S8": 8,
-    "PCM_U8": 8,
-    "PCM_16": 16,
-    "PCM_24": 24,
-    "PCM_32": 32,
-    "ALAC_16": 16,
-    "ULAW": 16,
-    "ALAW": 16,
-}
-"""Integer depth by subtype; the companded ones are cut down from 16 bit by the writer."""
+LINEAR_BITS = {"PCM_S8": 8, "PCM_U8": 8, "PCM_16": 16, "PCM_24": 24, "PCM_32": 32, "ALAC_16": 16}
+"""Depth of the integer subtypes, by their names; their range ends one step below +1."""
+
+_BITS = LINEAR_BITS | {"ULAW": 16, "ALAW": 16}
+"""The companded ones are cut down from 16 bit by the writer."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -39,6 +33,19 @@ class Encoded:
     """Shape ``(channels, samples)``; int16, int32 (left-aligned), float32 or float64."""
     clipped: int
     """Samples beyond full scale that were held there; 0 for float and lossy targets."""
+
+
+def waits_for_gain(target: SoundTarget, clip: str) -> bool:
+    """True where a sound is to be turned down so that it fits: once all of it is known.
+
+    Parameters
+    ----------
+    target : SoundTarget
+        Where the sound goes; only its subtype matters.
+    clip : str
+        See `RunSettings.clip`.
+    """
+    return clip == "scale" and target.subtype in LINEAR_BITS
 
 
 def encode(samples: Samples, target: SoundTarget) -> Encoded:

@@ -23,15 +23,13 @@ from raypipe.audio.read_soundfile import (
     unclosed_wav,
 )
 from raypipe.errors import UnreadableAudio, UnsupportedAudio
-from raypipe.types import RawLayout, SoundInfo
+from raypipe.types import MOST_CHANNELS, MOST_HZ, RawLayout, SoundInfo
 
 _RAW_SUFFIXES = frozenset({".raw", ".pcm"})
 _SOUNDFILE_NAMES = (
     "wav wave bwf rf64 w64 aif aiff aifc au snd caf flac ogg oga opus mp1 mp2 mp3 nist sph ircam"
     " sf pvf paf svx 8svx iff avr sds voc htk xi wve mpc2k"
 )
-_MOST_HZ = 1_536_000
-_MOST_CHANNELS = 64
 _LONGEST_S = 10_000 * 3600
 """A claim beyond ten thousand hours is taken for a placeholder."""
 _MISREAD = frozenset({("PAF", "PCM_24")})
@@ -68,13 +66,13 @@ def probe(path: str, raw: RawLayout | None = None) -> SoundInfo:
         info = _probe_raw(path, raw, size)
     else:
         info = _probe_coded(path)
-    if not 0 < info.rate_hz <= _MOST_HZ:
+    if not 0 < info.rate_hz <= MOST_HZ:
         raise UnsupportedAudio(
-            path, f"claims a rate of {info.rate_hz} Hz, wanted is 1 to {_MOST_HZ} Hz"
+            path, f"claims a rate of {info.rate_hz} Hz, wanted is 1 to {MOST_HZ} Hz"
         )
-    if not 0 < info.channels <= _MOST_CHANNELS:
+    if not 0 < info.channels <= MOST_CHANNELS:
         raise UnsupportedAudio(
-            path, f"claims {info.channels} channels, wanted are 1 to {_MOST_CHANNELS}"
+            path, f"claims {info.channels} channels, wanted are 1 to {MOST_CHANNELS}"
         )
     return info
 
@@ -145,7 +143,7 @@ def _probe_soundfile(path: str) -> SoundInfo:
                 endian=file.endian,
                 wide=file.subtype in _WIDE,
             )
-            if 0 < info.channels <= _MOST_CHANNELS:
+            if 0 < info.channels <= MOST_CHANNELS:
                 # Some files open but give nothing: then the other decoder has its turn.
                 file.read(1, always_2d=True)
     if (info.container, info.subtype) in _MISREAD:

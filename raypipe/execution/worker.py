@@ -14,7 +14,7 @@ from pathlib import PurePosixPath
 
 import numpy as np
 
-from raypipe.audio.encode import encode
+from raypipe.audio.encode import encode, waits_for_gain
 from raypipe.audio.read import SoundReader, open_sound
 from raypipe.audio.target import target_for
 from raypipe.audio.write import open_writer
@@ -214,17 +214,14 @@ class Worker:
         return target_for(read.job.info, self.settings.output_format, suffix, self.settings.raw)
 
     def _encode(self, sound: Samples, target: SoundTarget) -> tuple[Samples, int]:
-        if self._waits_for_gain(target):
+        if waits_for_gain(target, self.settings.clip):
             return sound, 0  # its gain is known only once the whole file is there
         encoded = encode(sound, target)
         return encoded.data, encoded.clipped
 
     def _may_write(self, target: SoundTarget) -> bool:
         """True for encoded sound, where there is a place for it."""
-        return self.place is not None and not self._waits_for_gain(target)
-
-    def _waits_for_gain(self, target: SoundTarget) -> bool:
-        return self.settings.clip == "scale" and target.subtype.startswith(("PCM_", "ALAC_"))
+        return self.place is not None and not waits_for_gain(target, self.settings.clip)
 
     def _write_whole(self, segment: Segment, data: Samples, target: SoundTarget) -> str:
         """Write a file that came in one segment, under a name that no other worker uses."""

@@ -15,14 +15,11 @@ from typing import Protocol
 
 import numpy as np
 
-from raypipe.audio.encode import encode
+from raypipe.audio.encode import LINEAR_BITS, encode, waits_for_gain
 from raypipe.audio.write import open_writer
 from raypipe.errors import StorageError
 from raypipe.storage import storage_error
 from raypipe.types import Part, SoundTarget
-
-BITS = {"PCM_S8": 8, "PCM_U8": 8, "PCM_16": 16, "ALAC_16": 16, "PCM_24": 24, "PCM_32": 32}
-"""Depth of the integer subtypes; their range ends one step below +1."""
 
 ROUNDING = 2.0**-22
 """What the gain and its product may be off in float32."""
@@ -53,14 +50,14 @@ def open_sink(part: Part, path: str, clip: str) -> Sink:
     """A sink for the artifact that this first part belongs to."""
     if part.path:
         return WholeSink(part.path)
-    if clip == "scale" and part.data.dtype.kind == "f" and is_integer(part.target):
+    if part.data.dtype.kind == "f" and waits_for_gain(part.target, clip):
         return ScaledSoundSink(path, part.target)
     return SoundSink(path, part.target)
 
 
 def is_integer(target: SoundTarget) -> bool:
     """True where samples beyond full scale cannot be written."""
-    return target.subtype in BITS
+    return target.subtype in LINEAR_BITS
 
 
 class WholeSink:
@@ -161,7 +158,7 @@ class ScaledSoundSink:
 
     def _gain(self) -> float:
         """The largest gain up to 1 with which no sample is beyond the integers' range."""
-        top = 1.0 - 2.0 ** (1 - BITS[self._target.subtype])
+        top = 1.0 - 2.0 ** (1 - LINEAR_BITS[self._target.subtype])
         fits = min(top / max(self._highest, top), 1.0 / max(-self._lowest, 1.0))
         return fits if fits == 1.0 else fits * (1.0 - ROUNDING)
 
