@@ -107,8 +107,7 @@ class Collector:
         StorageError
             If the output refuses, or belongs to another run by now.
         """
-        if not self.job.place.still_ours():
-            raise StorageError(f"{show(self.job.place.root)}: was taken over by another run")
+        self._check_ours()
         for ticket in drop:
             self._forget(ticket)
         answers: list[Collected] = []
@@ -133,6 +132,12 @@ class Collector:
         if whole:
             answers.extend(self._publish(whole))
         return answers
+
+    def _check_ours(self) -> None:
+        """Stop where the driver is dead and another run has the place: it would be done twice."""
+        place = self.job.place
+        if not place.still_ours():
+            raise StorageError(f"{show(place.root)}: was taken over by another run")
 
     def _gap(self, piece: Piece) -> str:
         """What is missing in front of a piece; nothing where it follows on."""
@@ -193,11 +198,9 @@ class Collector:
 
     def _publish(self, files: list[_Whole]) -> list[Collected]:
         """Durable, journalled, in place, journalled: in this order, whatever dies in between."""
-        place = self.job.place
         paths = [path for file in files for path in file.temporary.values()]
         stats = dict(zip(paths, self._threads.map(_make_durable, paths), strict=True))
-        if not place.still_ours():
-            raise StorageError(f"{show(place.root)}: was taken over by another run")
+        self._check_ours()  # again: making files durable takes its time
         if self.job.resumable:
             self._journal.publishing(
                 (
