@@ -12,6 +12,7 @@ that `ModelCard.to_toml` writes reads back as an equal card::
     input = "frame"             output = "out"
     [tensors.state]
     h = "h_out"                 (state input = state output)
+    [second]                    (like tensors; only where a front end has two graphs)
     [quality]
     pesq_wb = 2.6
 """
@@ -33,13 +34,14 @@ else:
     import tomli as tomllib
 
 MEMORIES = ("stateless", "finite", "recurrent")
-FRONT_ENDS = ("waveform",)
+FRONT_ENDS = ("waveform", "stft-mask", "dtln")
 
 _TEXTS = ("name", "version", "task", "memory", "front_end", "licence", "source",
           "training_data", "description")  # fmt: skip
 _LEAST = {"rate_hz": 1, "frame": 1, "hop": 1, "latency": 0, "context": 0}
 """The whole-number fields and the least value of each, in samples (``rate_hz`` in Hz)."""
 _NEEDED = ("name", "frame", "memory", "tensors")
+_GRAPHS = ("tensors", "second")
 _BARE_KEY = re.compile(r"[A-Za-z0-9_-]+\Z")
 
 
@@ -53,6 +55,9 @@ class Tensors:
     """Gives the sound: ``(lanes, hop)`` float32."""
     state: Mapping[str, str] = field(default_factory=dict)
     """State input by name, and the output that holds its next value; all begin as zeros."""
+    signature: str = ""
+    """The signature that has them; empty: the file's only one. Where the file also has the same
+    name with ``_T`` behind it, that one takes T frames in one call."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,7 +91,11 @@ class ModelCard:
     context: int = 0
     """Samples of past that a result depends on, where memory is ``finite``."""
     front_end: str = "waveform"
-    """What the graph is given: ``waveform``, samples as they are."""
+    """What the graph is given. ``waveform``: samples as they are, `frame` equals `hop`.
+    ``stft-mask``: the spectrum's magnitudes, for which it gives a mask.
+    ``dtln``: the same, then a second graph takes the masked frames as sound."""
+    second: Tensors | None = None
+    """Tensors of the second graph, where the front end has two."""
     licence: str = ""
     """SPDX name where there is one."""
     source: str = ""
@@ -128,16 +137,20 @@ class ModelCard:
         fault = _fault(table)
         if fault:
             raise ModelError(f"{where}: {fault}")
-        return cls(**{**table, "tensors": Tensors(**table["tensors"])})
+        graphs = {name: Tensors(**table[name]) for name in _GRAPHS if name in table}
+        return cls(**{**table, **graphs})
 
     def to_toml(self) -> str:
         """The card as TOML; the same card always gives the same text."""
         table = self._table()
-        tensors, quality = table.pop("tensors"), table.pop("quality", {})
-        state = tensors.pop("state")
-        parts = [_lines(table), "[tensors]\n" + _lines(tensors)]
-        if state:
-            parts.append("[tensors.state]\n" + _lines(state))
+        graphs = {name: table.pop(name) for name in _GRAPHS if name in table}
+        quality = table.pop("quality", {})
+        parts = [_lines(table)]
+        for name, tensors in graphs.items():
+            state = tensors.pop("state")
+            parts.append(f"[{name}]\n" + _lines(tensors))
+            if state:
+                parts.append(f"[{name}.state]\n" + _lines(state))
         if quality:
             parts.append("[quality]\n" + _lines(quality))
         return "\n".join(parts)
@@ -145,10 +158,13 @@ class ModelCard:
     def _table(self) -> dict[str, Any]:
         """As TOML would give it: no field that says nothing."""
         table = {f.name: getattr(self, f.name) for f in fields(self)}
-        tensors = self.tensors
-        table["tensors"] = {
-            "input": tensors.input, "output": tensors.output, "state": dict(tensors.state),
-        }  # fmt: skip
+        for name in _GRAPHS:
+            tensors = getattr(self, name)
+            if tensors is not None:
+                table[name] = {
+                    "input": tensors.input, "output": tensors.output,
+                    "state": dict(tensors.state),
+                } | ({"signature": tensors.signature} if tensors.signature else {})  # fmt: skip
         table["quality"] = dict(self.quality)
         return {name: value for name, value in table.items() if value not in (None, "", {})}
 
@@ -182,20 +198,32 @@ def _fault(table: Mapping[str, Any]) -> str | None:
             return _found(name, value, "text")
         if name in _LEAST and not _is_whole(value, _LEAST[name]):
             return _found(name, value, f"a whole number of at least {_LEAST[name]}")
-    return _tensor_fault(table["tensors"]) or _quality_fault(table) or _meaning_fault(table)
+    for name in _GRAPHS:
+        fault = _tensor_fault(name, table[name]) if name in table else None
+        if fault:
+            return fault
+    return _quality_fault(table) or _meaning_fault(table)
 
 
 def _meaning_fault(table: Mapping[str, Any]) -> str | None:
     memory, front_end = table["memory"], table.get("front_end", "waveform")
     hop, state = table.get("hop", table["frame"]), table["tensors"].get("state")
+    if "second" in table:
+        state = state or table["second"].get("state")
     if not table["name"]:
         return _found("name", "", "a name")
     if memory not in MEMORIES:
         return _found("memory", memory, " or ".join(MEMORIES))
     if front_end not in FRONT_ENDS:
         return _found("front_end", front_end, " or ".join(FRONT_ENDS))
-    if hop != table["frame"]:
+    if front_end == "waveform" and hop != table["frame"]:
         return _found("hop", hop, f"the frame ({table['frame']}), as the front end is waveform")
+    if front_end != "waveform" and table["frame"] % hop:
+        return _found("hop", hop, f"a divisor of the frame ({table['frame']})")
+    if ("second" in table) != (front_end == "dtln"):
+        if front_end == "dtln":
+            return "field 'second' is missing; the front end dtln has two graphs"
+        return f"field 'second': is there, but the front end {front_end} has one graph"
     if (memory == "stateless") == bool(state):
         wanted = "no state tensors" if memory == "stateless" else "state tensors"
         return f"field 'memory': found '{memory}', which wants {wanted} in [tensors.state]"
@@ -204,21 +232,25 @@ def _meaning_fault(table: Mapping[str, Any]) -> str | None:
     return None
 
 
-def _tensor_fault(tensors: Any) -> str | None:
+def _tensor_fault(table: str, tensors: Any) -> str | None:
     if not isinstance(tensors, Mapping):
-        return _found("tensors", tensors, "a table with input and output")
+        return _found(table, tensors, "a table with input and output")
     for name in ("input", "output"):
         if not isinstance(tensors.get(name), str) or not tensors[name]:
-            return _found(f"tensors.{name}", tensors.get(name), "a tensor's name")
-    unknown = set(tensors) - {"input", "output", "state"}
+            return _found(f"{table}.{name}", tensors.get(name), "a tensor's name")
+    unknown = set(tensors) - {"input", "output", "state", "signature"}
     if unknown:
-        return f"field 'tensors.{min(unknown)}' is unknown; known are input, output, state"
+        return (
+            f"field '{table}.{min(unknown)}' is unknown; known are input, output, state, signature"
+        )
+    if not isinstance(tensors.get("signature", ""), str):
+        return _found(f"{table}.signature", tensors["signature"], "a signature's name")
     state = tensors.get("state", {})
     if not isinstance(state, Mapping) or not all(isinstance(v, str) for v in state.values()):
-        return _found("tensors.state", state, "names of state inputs = names of state outputs")
+        return _found(f"{table}.state", state, "names of state inputs = names of state outputs")
     inputs, outputs = [tensors["input"], *state], [tensors["output"], *state.values()]
     if len(set(inputs)) < len(inputs) or len(set(outputs)) < len(outputs):
-        return _found("tensors", {**tensors}, "each tensor named once")
+        return _found(table, {**tensors}, "each tensor named once")
     return None
 
 
