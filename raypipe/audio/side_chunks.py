@@ -44,6 +44,14 @@ def same_family(one: Layout, other: Layout) -> bool:
     return one.big == other.big and any({one.kind, other.kind} <= kinds for kinds in _FAMILIES)
 
 
+def is_bare(source: Layout) -> bool:
+    """True where a WAV or AIFF file has its sound and nothing beside it to carry."""
+    return any(source.kind in kinds for kinds in _FAMILIES) and all(
+        chunk.name in _SOUND_CHUNKS and not (chunk.name == b"fmt " and chunk.size >= _MASK_AT + 4)
+        for chunk in source.chunks
+    )
+
+
 def choose(
     file: BinaryIO, source: Layout, destination: Layout
 ) -> tuple[list[Chunk], tuple[str, ...]]:

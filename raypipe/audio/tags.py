@@ -70,7 +70,10 @@ def copy_tags(source: str, destination: str, target: SoundTarget) -> tuple[str, 
         Where the storage refuses the destination.
     """
     try:
-        from_layout, to_layout = _layout(source), _layout(destination)
+        from_layout = _layout(source)
+        if side_chunks.is_bare(from_layout):
+            return ()
+        to_layout = _layout(destination)
     except OSError as error:
         return (f"tags were not carried: {error.strerror}",)
     if side_chunks.same_family(from_layout, to_layout):

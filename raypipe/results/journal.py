@@ -25,7 +25,7 @@ import os
 import sys
 import time
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
@@ -216,9 +216,16 @@ def _lines(part: Path) -> Iterator[dict[str, Any]]:
 
 def done_to(done: Done) -> dict[str, Any]:
     """The fields of an outcome that `done_from` cannot know, as JSON takes them."""
-    fields = asdict(done)
-    del fields["file"]
-    return fields
+    told = _shallow(done)
+    del told["file"]
+    for name in ("info", "level_in", "level_out"):
+        told[name] = _shallow(told[name])
+    return told
+
+
+def _shallow(value: Done | SoundInfo | Levels) -> dict[str, Any]:
+    """Fields by name; `dataclasses.asdict` copies deeply, at four times the cost."""
+    return {name: getattr(value, name) for name in value.__slots__}
 
 
 def done_from(file: AudioFile, fields: dict[str, Any]) -> Done:
