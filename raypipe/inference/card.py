@@ -114,6 +114,11 @@ class ModelCard:
         if fault:
             raise ModelError(f"model card {self.name!r}: {fault}")
 
+    @property
+    def graphs(self) -> tuple[Tensors, ...]:
+        """Tensors of each graph, in the order in which sound goes through them."""
+        return (self.tensors,) if self.second is None else (self.tensors, self.second)
+
     @classmethod
     def from_toml(cls, text: str, where: str) -> ModelCard:
         """Read a card.
@@ -209,7 +214,10 @@ def _meaning_fault(table: Mapping[str, Any]) -> str | None:
     memory, front_end = table["memory"], table.get("front_end", "waveform")
     hop, state = table.get("hop", table["frame"]), table["tensors"].get("state")
     if "second" in table:
-        state = state or table["second"].get("state")
+        more = table["second"].get("state", {})
+        if set(more) & set(state or {}):
+            return f"state input '{min(set(more) & set(state))}' is in both graphs"
+        state = state or more
     if not table["name"]:
         return _found("name", "", "a name")
     if memory not in MEMORIES:

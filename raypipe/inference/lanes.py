@@ -27,15 +27,12 @@ from numpy.typing import NDArray
 
 from raypipe.errors import ModelError
 from raypipe.inference.card import ModelCard
-from raypipe.inference.interpreter import Graph
+from raypipe.inference.front_ends import FRONT_ENDS
 from raypipe.inference.widths import LADDER, Widths, blank_state
 from raypipe.types import State
 
 Block = NDArray[np.float32]
 """Sound of one file: ``(channels, n * hop)``."""
-
-CHUNK_SAMPLES = 1 << 18
-"""Samples laid out for stepping at a time: 1 MB, so that they stay in a core's own cache."""
 
 
 @runtime_checkable
@@ -85,13 +82,13 @@ class GraphLanes:
         self.card = card
         self.lanes = lanes
         self._widths = Widths(path, card, lanes)
+        self._front = FRONT_ENDS[card.front_end](card)
+        self._state_shapes = {**self._widths.state_shapes, **self._front.state_shapes}
         self._busy = threading.Lock()
-        self._laid_in = np.empty(max(CHUNK_SAMPLES, LADDER[-1] * card.hop), np.float32)
-        self._laid_out = np.empty_like(self._laid_in)
 
     def new_state(self, lanes: int) -> State:
         """State of so many lanes that have heard nothing yet: zeros, the lane on axis 0."""
-        return blank_state(self._widths.state_shapes, lanes)
+        return blank_state(self._state_shapes, lanes)
 
     def process(
         self, blocks: Sequence[Block], states: Sequence[State]
@@ -119,9 +116,7 @@ class GraphLanes:
         """
         self._check(blocks, states)
         sounds = _empty_like(blocks)
-        ends = [
-            {name: state[name].copy() for name in self._widths.state_shapes} for state in states
-        ]
+        ends = [{name: state[name].copy() for name in self._state_shapes} for state in states]
         lanes = [(b, c) for b, block in enumerate(blocks) for c in range(len(block))]
         lanes.sort(key=lambda lane: -blocks[lane[0]].shape[1])
         most = min(self.lanes, LADDER[-1])
@@ -138,7 +133,7 @@ class GraphLanes:
                     f"model {name}: found a block of {block.dtype} {block.shape}, "
                     f"wanted float32 (channels, a multiple of {hop})"
                 )
-            for tensor, (shape, dtype) in self._widths.state_shapes.items():
+            for tensor, (shape, dtype) in self._state_shapes.items():
                 found = state.get(tensor)
                 if found is None or found.shape != (len(block), *shape) or found.dtype != dtype:
                     what = "none" if found is None else f"{found.dtype} {found.shape}"
@@ -162,30 +157,13 @@ class GraphLanes:
         outs = [sounds[b][c].reshape(-1, hop) for b, c in lanes]
         for start, stop, active in stretches(steps):
             row = 0
-            for graph, rows in self._widths.cut(active):
-                graph.put_state(state, row, rows)
-                self._step(graph, ins[row : row + rows], outs[row : row + rows], start, stop)
-                graph.get_state(state, row, rows)
+            for stack, rows in self._widths.cut(active):
+                mine = slice(row, row + rows)
+                self._front.step(stack, ins[mine], outs[mine], state, row, start, stop)
                 row += rows
         for name, rows_of in state.items():
             for (b, c), row_of in zip(lanes, rows_of, strict=True):
                 ends[b][name][c] = row_of
-
-    def _step(
-        self, graph: Graph, ins: Sequence[Block], outs: Sequence[Block], start: int, stop: int
-    ) -> None:
-        """Step rows from `start` to `stop`, a chunk at a time laid out as the graph takes it."""
-        rows, hop = len(ins), graph.hop
-        size = self._laid_in.size // (rows * hop)
-        frames = self._laid_in[: size * rows * hop].reshape(size, rows, hop)
-        sound = self._laid_out[: size * rows * hop].reshape(size, rows, hop)
-        for first in range(start, stop, size):
-            last = min(first + size, stop)
-            for row, lane in enumerate(ins):
-                frames[: last - first, row] = lane[first:last]
-            graph.step(frames[: last - first], sound[: last - first], rows)
-            for row, lane in enumerate(outs):
-                lane[first:last] = sound[: last - first, row]
 
 
 def stretches(steps: Sequence[int]) -> Iterator[tuple[int, int, int]]:

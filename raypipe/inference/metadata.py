@@ -5,7 +5,7 @@ with the card in it, or the card that is in it. Reading follows a few offsets by
 hand and touches nothing else of the file: the schema module alone takes 0.2 s to
 import, many times what the model itself needs, so only writing loads it.
 
-Layout (all offsets little-endian, as flatbuffers have them)::
+Layout (see `raypipe.inference.flat`)::
 
     Model.metadata[i] = {name: "raypipe.card", buffer: b}
     Model.buffers[b].data = the card as TOML, UTF-8
@@ -17,6 +17,7 @@ import struct
 from typing import Any
 
 from raypipe.errors import ModelError
+from raypipe.inference import flat
 from raypipe.inference.card import ModelCard
 
 CARD_NAME = b"raypipe.card"
@@ -115,51 +116,16 @@ def _copied(kind: Any, data: Any) -> Any:
 
 
 def _card_bytes(content: bytes | memoryview) -> bytes | None:
-    model = _offset(content, 0)
-    entries = _vector(content, _field(content, model, _MODEL_METADATA))
+    model = flat.offset(content, 0)
+    entries = flat.vector(content, flat.field(content, model, _MODEL_METADATA))
     for entry in entries:
-        name = _text(content, _field(content, entry, _METADATA_NAME))
+        name = flat.text(content, flat.field(content, entry, _METADATA_NAME))
         if name != CARD_NAME:
             continue
-        at = _field(content, entry, _METADATA_BUFFER)
+        at = flat.field(content, entry, _METADATA_BUFFER)
         number = struct.unpack_from("<I", content, at)[0] if at else 0
-        buffers = _vector(content, _field(content, model, _MODEL_BUFFERS))
+        buffers = flat.vector(content, flat.field(content, model, _MODEL_BUFFERS))
         if number >= len(buffers):
             raise struct.error("the card's buffer is not there")
-        return _text(content, _field(content, buffers[number], _BUFFER_DATA))
+        return flat.text(content, flat.field(content, buffers[number], _BUFFER_DATA))
     return None
-
-
-def _offset(content: bytes | memoryview, at: int) -> int:
-    return at + int(struct.unpack_from("<I", content, at)[0])
-
-
-def _field(content: bytes | memoryview, table: int, number: int) -> int:
-    """Position of a table's field, 0 where it is left out."""
-    vtable = table - int(struct.unpack_from("<i", content, table)[0])
-    if vtable < 0:
-        raise struct.error("a table points before the file")
-    slot = 4 + 2 * number
-    if slot >= struct.unpack_from("<H", content, vtable)[0]:
-        return 0
-    inside = int(struct.unpack_from("<H", content, vtable + slot)[0])
-    return table + inside if inside else 0
-
-
-def _vector(content: bytes | memoryview, field: int) -> list[int]:
-    """Positions of the tables in a vector of tables."""
-    if not field:
-        return []
-    start = _offset(content, field)
-    (count,) = struct.unpack_from("<I", content, start)
-    if count > len(content):
-        raise struct.error("a vector is longer than the file")
-    return [_offset(content, start + 4 + 4 * i) for i in range(count)]
-
-
-def _text(content: bytes | memoryview, field: int) -> bytes:
-    if not field:
-        return b""
-    start = _offset(content, field)
-    (count,) = struct.unpack_from("<I", content, start)
-    return struct.unpack_from(f"<{count}s", content, start + 4)[0]  # type: ignore[no-any-return]

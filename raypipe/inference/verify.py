@@ -15,7 +15,7 @@ import numpy as np
 
 from raypipe.errors import ModelError
 from raypipe.inference.card import ModelCard
-from raypipe.inference.interpreter import Graph
+from raypipe.inference.graph import Graph
 from raypipe.inference.lanes import Block, LaneModel
 from raypipe.inference.model_file import PYTHON, ModelFile, load_lane_model
 
@@ -76,7 +76,8 @@ def verify(model: ModelFile) -> list[Check]:
 def _free_lanes(model: ModelFile) -> Check:
     try:
         for width in WIDTHS:
-            Graph(Path(model.path), model.card, width)
+            for stage in range(len(model.card.graphs)):
+                Graph(Path(model.path), model.card, width, stage)
     except ModelError as error:
         return Check("lanes", False, f"{error}; each lane will step alone, which is slow")
     return Check("lanes", True, "the lane dimension is free")

@@ -12,20 +12,25 @@ is probed once, when it is first wanted: it is used only if all of its rows give
 the very bits that the reference gives, over steps of noise at several levels.
 With LiteRT 2.3 and XNNPACK on x86-64 all widths agree, for float32 and for int8
 weights; where one does not, lanes are padded up to a width that does. A graph
-whose lane dimension is fixed at 1 steps each lane alone.
+whose lane dimension is fixed at 1 steps each lane alone. Graphs that take several
+frames in a call are held to the same rule, and used where few rows leave a core's
+registers idle.
 """
 
 from __future__ import annotations
 
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from raypipe.errors import ModelError
 from raypipe.inference.card import ModelCard
-from raypipe.inference.interpreter import Graph, TensorNames
+from raypipe.inference.graph import frames_in_a_call, tensor_shapes
+from raypipe.inference.interpreter import TensorNames
+from raypipe.inference.stack import Stack
 from raypipe.types import State
 
 LADDER = (1, 4, 16, 64)
@@ -33,6 +38,8 @@ LADDER = (1, 4, 16, 64)
 REFERENCE = 16
 CALL_COST = 3
 """What a step costs beside its rows, in rows: measured on graphs of 0.02 to 6 MB, 2 to 6."""
+WIDEST_WITH_FRAMES = 4
+"""From here on rows fill the kernels, and several frames in a call only cost cache."""
 PROBE_STEPS = 6
 PROBE_LEVELS = (1.0, 0.1, 1e-3)
 """Peaks of the probe's rows, full scale down to -60 dB."""
@@ -58,56 +65,68 @@ class Widths:
 
     def __init__(self, path: Path, card: ModelCard, lanes: int) -> None:
         self._path, self._card = path, card
-        self._graphs: dict[int, Graph] = {}
+        self._stacks: dict[int, Stack] = {}
         self._trusted: dict[int, bool] = {}
-        self._fixed = not _has_free_lanes(path)
+        self._fixed = not _has_free_lanes(path, card)
         most = next((width for width in LADDER if width >= lanes), LADDER[-1])
         self._ladder = [w for w in LADDER if w <= most] if not self._fixed else [1]
-        first = self.graph(1 if self._fixed else REFERENCE)
+        self._frames = frames_in_a_call(path, card)
+        first = self.stack(1 if self._fixed else REFERENCE)
         self.state_shapes = first.state_shapes()
         if not self._fixed:
             self._check_rows(first)
 
-    def cut(self, lanes: int) -> tuple[tuple[Graph, int], ...]:
-        """Graphs for so many lanes, and the rows of each that are in use, cheapest together."""
+    def cut(self, lanes: int) -> tuple[tuple[Stack, int], ...]:
+        """Stacks for so many lanes, and the rows of each that are in use, cheapest together."""
         while True:
             widths = cut_into(lanes, tuple(self._ladder))
             wrong = next((w for w in dict.fromkeys(widths) if not self._is_trusted(w)), None)
             if wrong is None:
                 break
             self._ladder = sorted({*self._ladder, REFERENCE} - {wrong})
-            self._graphs.pop(wrong)
+            self._stacks.pop(wrong)
         parts = []
         for width in widths:
-            parts.append((self.graph(width), min(width, lanes)))
+            parts.append((self.stack(width), min(width, lanes)))
             lanes -= width
         return tuple(parts)
 
     def trusted(self) -> tuple[int, ...]:
         """The widths that may be used, of those that were wanted so far."""
-        return tuple(w for w in self._ladder if w in self._graphs and self._is_trusted(w))
+        return tuple(w for w in self._ladder if w in self._stacks and self._is_trusted(w))
 
-    def graph(self, width: int) -> Graph:
-        """The graph of this width, trusted or not."""
-        if width not in self._graphs:
-            self._graphs[width] = Graph(self._path, self._card, width)
-        return self._graphs[width]
+    def stack(self, width: int) -> Stack:
+        """The graphs of this width, trusted or not."""
+        if width not in self._stacks:
+            frames = self._frames if width <= WIDEST_WITH_FRAMES else (1,)
+            self._stacks[width] = Stack(self._path, self._card, width, frames)
+        return self._stacks[width]
 
     def _is_trusted(self, width: int) -> bool:
-        if self._fixed or width == REFERENCE:
+        if self._fixed and len(self.stack(width).frames) == 1:
+            return True
+        if width == REFERENCE:
             return True
         if width not in self._trusted:
-            answers = _answers(self.graph(width), width)
-            wanted = _answers(self.graph(REFERENCE), width)
-            self._trusted[width] = _same_bits(answers, wanted)
+            self._trusted[width] = self._gives_the_bits(self.stack(width))
         return self._trusted[width]
 
-    def _check_rows(self, graph: Graph) -> None:
+    def _gives_the_bits(self, stack: Stack) -> bool:
+        """See that a stack answers as the reference does, without what does not if need be."""
+        steps = PROBE_STEPS + max(stack.frames)
+        reference = self.stack(1 if self._fixed else REFERENCE)
+        wanted = self._answers(reference, stack.width, steps, (1,))
+        for frames in stack.frames[1:]:
+            if not _same_bits(self._answers(stack, stack.width, steps, (1, frames)), wanted):
+                stack.drop(frames)
+        return _same_bits(self._answers(stack, stack.width, steps, (1,)), wanted)
+
+    def _check_rows(self, stack: Stack) -> None:
         """The same row gives the same wherever it stands and whoever its neighbours are."""
         rows = np.arange(REFERENCE)
-        straight = _answers(graph, REFERENCE)
-        turned = _answers(graph, REFERENCE, order=np.roll(rows, 5))
-        alone = _answers(graph, REFERENCE, order=np.zeros_like(rows))
+        straight = self._answers(stack, REFERENCE)
+        turned = self._answers(stack, REFERENCE, order=np.roll(rows, 5))
+        alone = self._answers(stack, REFERENCE, order=np.zeros_like(rows))
         if not (
             _same_bits(straight[np.roll(rows, 5)], turned)
             and _same_bits(straight[np.zeros_like(rows)], alone)
@@ -116,6 +135,24 @@ class Widths:
                 f"{self._path}: a lane's result depends on its neighbours in the batch; "
                 "wanted a graph that treats each row of its first dimension alone"
             )
+
+    def _answers(
+        self,
+        stack: Stack,
+        rows: int,
+        steps: int = PROBE_STEPS,
+        frames: tuple[int, ...] = (1,),
+        order: NDArray[np.int64] | None = None,
+    ) -> NDArray[np.float32]:
+        """What the probe's rows give, flat: sound and last state of each graph, row by row."""
+        return np.hstack(
+            [
+                _answers(
+                    stack, stage, tensor_shapes(self._card, stage, 1)[0], rows, steps, frames, order
+                )
+                for stage in range(len(self._card.graphs))
+            ]
+        )
 
 
 @cache
@@ -136,37 +173,56 @@ def cut_into(lanes: int, ladder: tuple[int, ...]) -> tuple[int, ...]:
     return tuple(sorted(best, reverse=True))
 
 
-def _has_free_lanes(path: Path) -> bool:
-    inputs = TensorNames(path).inputs.values()
+def _has_free_lanes(path: Path, card: ModelCard) -> bool:
+    names = [TensorNames(path, tensors.signature) for tensors in card.graphs]
+    inputs = [details for found in names for details in found.inputs.values()]
     return all([int(n) for n in d["shape_signature"]][:1] == [-1] for d in inputs)
 
 
 def _answers(
-    graph: Graph, rows: int, order: NDArray[np.int64] | None = None
+    stack: Stack,
+    stage: int,
+    shape: tuple[int, ...],
+    rows: int,
+    steps: int,
+    frames: tuple[int, ...],
+    order: NDArray[np.int64] | None,
 ) -> NDArray[np.float32]:
-    """What the probe's rows give: each row's sound, then the state that it leaves, flat."""
-    frames = probe_frames(rows, graph.hop)
+    probe = probe_frames(rows, int(np.prod(shape)), steps)
     if order is not None:
-        frames = frames[:, order]
+        probe = probe[:, order]
     answers = []
-    for start in range(0, rows, graph.width):
-        part = frames[:, start : start + graph.width]
+    for start in range(0, rows, stack.width):
+        part = probe[:, start : start + stack.width]
         used = part.shape[1]
-        state = blank_state(graph.state_shapes(), used)
-        graph.put_state(state, 0, used)
-        sound = np.empty_like(part)
-        graph.step(part, sound, used)
-        graph.get_state(state, 0, used)
+        state = blank_state(stack.state_shapes(), used)
+        given: list[NDArray[np.float32]] = []
+
+        def feed(tensor: NDArray[Any], step: int, part: NDArray[np.float32] = part) -> None:
+            taken = part[step : step + frames_of(tensor)].swapaxes(0, 1)
+            tensor[...] = taken.reshape(tensor.shape)
+
+        def drain(
+            tensor: NDArray[Any], step: int, given: list[NDArray[np.float32]] = given
+        ) -> None:
+            given.append(tensor.reshape(len(tensor), -1).copy())
+
+        stack.run(stage, state, 0, used, steps, feed, drain, frames)
         ends = [a.astype(np.float32).reshape(used, -1) for a in state.values()]
-        answers.append(np.hstack([sound.swapaxes(0, 1).reshape(used, -1), *ends]))
+        answers.append(np.hstack([*given, *ends]))
     return np.concatenate(answers)
 
 
-def probe_frames(rows: int, frame: int) -> NDArray[np.float32]:
+def frames_of(tensor: NDArray[Any]) -> int:
+    """Frames that a graph's tensor holds: ``(rows, frames, size)``, or one, ``(rows, size)``."""
+    return int(tensor.shape[1]) if tensor.ndim == 3 else 1
+
+
+def probe_frames(rows: int, frame: int, steps: int = PROBE_STEPS) -> NDArray[np.float32]:
     """Seeded noise at several levels: ``(steps, rows, frame)``; a row is the same in any number."""
-    made = np.empty((PROBE_STEPS, rows, frame), np.float32)
+    made = np.empty((steps, rows, frame), np.float32)
     for row in range(rows):
-        noise = np.random.default_rng(row).uniform(-1, 1, (PROBE_STEPS, frame))
+        noise = np.random.default_rng(row).uniform(-1, 1, (steps, frame))
         made[:, row] = noise * PROBE_LEVELS[row % len(PROBE_LEVELS)]
     return made
 

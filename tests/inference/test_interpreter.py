@@ -12,7 +12,8 @@ import pytest
 
 from raypipe.errors import ModelError
 from raypipe.inference.card import Tensors
-from raypipe.inference.interpreter import Graph, TensorNames
+from raypipe.inference.graph import Graph
+from raypipe.inference.interpreter import TensorNames
 from raypipe.inference.zoo import SHIPPED, find_model
 
 PATH = SHIPPED / "recurrent.tflite"

@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from raypipe.errors import ModelError
-from raypipe.inference.interpreter import Graph
+from raypipe.inference.graph import Graph
 from raypipe.inference.lanes import GraphLanes, LaneModel, stretches
 from raypipe.inference.zoo import find_model, load_lane_model
 from raypipe.types import State
@@ -44,11 +44,12 @@ def plainly(name: str, seed: int, channels: int, hops: int) -> tuple[Array, Stat
     for channel in range(channels):
         for step in range(hops):
             here = slice(step * card.hop, (step + 1) * card.hop)
-            given_back = np.empty((1, 1, card.hop), np.float32)
             graph.put_state(ends, channel, 1)
-            graph.step(sound[None, channel : channel + 1, here], given_back, 1)
+            graph.taken()[:] = sound[channel, here]
+            graph.invoke()
+            out[channel, here] = graph.given()[0]
+            graph.carry_state()
             graph.get_state(ends, channel, 1)
-            out[channel, here] = given_back[0, 0]
     return out, ends
 
 

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from raypipe.errors import ModelError
 from raypipe.inference import widths
+from raypipe.inference.graph import Graph
 from raypipe.inference.widths import CALL_COST, LADDER, Widths, cut_into, probe_frames
 from raypipe.inference.zoo import SHIPPED, find_model
 
@@ -53,27 +54,27 @@ def test_each_width_of_the_ladder_gives_the_same_bits_here(name: str) -> None:
 def test_width_that_gives_other_bits_is_never_used(monkeypatch: pytest.MonkeyPatch) -> None:
     true_answers = widths._answers
 
-    def off_by_a_bit(graph: widths.Graph, *args: object, **more: object) -> object:
-        answers = true_answers(graph, *args, **more)  # type: ignore[arg-type]
-        if graph.width in (1, 4):
+    def off_by_a_bit(stack: widths.Stack, *args: object, **more: object) -> object:
+        answers = true_answers(stack, *args, **more)  # type: ignore[arg-type]
+        if stack.width in (1, 4):
             answers[-1, -1] = np.nextafter(answers[-1, -1], np.float32(9))
         return answers
 
     monkeypatch.setattr(widths, "_answers", off_by_a_bit)
     found = Widths(SHIPPED / "recurrent.tflite", find_model("recurrent").card, 4)
-    assert [(graph.width, rows) for graph, rows in found.cut(3)] == [(16, 3)]
-    assert [(graph.width, rows) for graph, rows in found.cut(1)] == [(16, 1)]
+    assert [(stack.width, rows) for stack, rows in found.cut(3)] == [(16, 3)]
+    assert [(stack.width, rows) for stack, rows in found.cut(1)] == [(16, 1)]
     assert found.trusted() == (16,)
 
 
 def test_graph_whose_rows_look_at_each_other_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    true_step = widths.Graph.step
+    true_invoke = Graph.invoke
 
-    def leak(self: widths.Graph, frames: object, sound: np.ndarray, rows: int) -> None:
-        true_step(self, frames, sound, rows)  # type: ignore[arg-type]
-        sound += sound.mean(axis=1, keepdims=True)
+    def leak(self: Graph) -> None:
+        true_invoke(self)
+        self.given()[:] += self.given().mean(axis=0, keepdims=True)
 
-    monkeypatch.setattr(widths.Graph, "step", leak)
+    monkeypatch.setattr(Graph, "invoke", leak)
     path = Path(SHIPPED / "recurrent.tflite")
     with pytest.raises(ModelError, match="depends on its neighbours in the batch"):
         Widths(path, find_model("recurrent").card, 4)
