@@ -12,21 +12,55 @@ LANES = -1
 """A first dimension that is free."""
 
 
+Pair = tuple[str, str, Sequence[int]]
+"""An input, the output that gives it back, and the shape of both."""
+
+
 def write_copy_model(
     path: Path,
     shape: Sequence[int] = (LANES, 64),
     pairs: Sequence[tuple[str, str]] = (("frame", "out"),),
 ) -> Path:
     """Write a model without signature or card that gives each of its inputs back."""
+    model = _empty()
+    model.subgraphs = [_copying([(source, target, shape) for source, target in pairs])]
+    return _write(model, path)
+
+
+def write_signatures(path: Path, signatures: dict[str, Sequence[Pair]]) -> Path:
+    """Write a model with a graph for each signature, which gives each of its inputs back."""
+    model = _empty()
+    model.subgraphs, model.signatureDefs = [], []
+    for number, (name, pairs) in enumerate(signatures.items()):
+        model.subgraphs.append(_copying(pairs))
+        signature = schema.SignatureDefT()
+        signature.signatureKey, signature.subgraphIndex = name, number
+        signature.inputs = [_named(source, 2 * i) for i, (source, _, _) in enumerate(pairs)]
+        signature.outputs = [_named(target, 2 * i + 1) for i, (_, target, _) in enumerate(pairs)]
+        model.signatureDefs.append(signature)
+    return _write(model, path)
+
+
+def _named(name: str, tensor: int) -> schema.TensorMapT:
+    entry = schema.TensorMapT()
+    entry.name, entry.tensorIndex = name, tensor
+    return entry
+
+
+def _empty() -> schema.ModelT:
     model = schema.ModelT()
     model.version = 3
     model.buffers = [schema.BufferT()]
     reshape = schema.OperatorCodeT()
     reshape.builtinCode = reshape.deprecatedBuiltinCode = schema.BuiltinOperator.RESHAPE
     model.operatorCodes = [reshape]
+    return model
+
+
+def _copying(pairs: Sequence[Pair]) -> schema.SubGraphT:
     graph = schema.SubGraphT()
     graph.tensors, graph.operators, graph.inputs, graph.outputs = [], [], [], []
-    for source, target in pairs:
+    for source, target, shape in pairs:
         for name in (source, target):
             tensor = schema.TensorT()
             tensor.name = name
@@ -44,7 +78,10 @@ def write_copy_model(
         operator.builtinOptionsType = schema.BuiltinOptions.ReshapeOptions
         operator.builtinOptions = options
         graph.operators.append(operator)
-    model.subgraphs = [graph]
+    return graph
+
+
+def _write(model: schema.ModelT, path: Path) -> Path:
     builder = flatbuffers.Builder(1024)
     builder.Finish(model.Pack(builder), file_identifier=b"TFL3")
     path.write_bytes(bytes(builder.Output()))
