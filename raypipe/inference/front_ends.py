@@ -18,6 +18,7 @@ noise suppression, Interspeech 2020.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
@@ -42,8 +43,8 @@ SPECTRAL_FRAMES = 1024
 """Frames transformed at a time: 2 MB of spectrum."""
 
 TOGETHER = 16
-"""Steps come to a multiple of this for a transform. The FFT takes several rows at once in a vector
-register, what is left over one by one with other instructions; no row must depend on which."""
+"""Frames come to a multiple of this for a transform. The FFT takes several at once in a vector
+register, what is left over one by one with other instructions; no frame must depend on which."""
 
 
 PAST, TAIL = "line.past", "line.tail"
@@ -156,7 +157,7 @@ class Spectral:
         stop: int,
     ) -> None:
         """See `FrontEnd.step`."""
-        size = max(TOGETHER, SPECTRAL_FRAMES // len(ins) // TOGETHER * TOGETHER)
+        size = _padded(max(1, SPECTRAL_FRAMES // len(ins)), len(ins))
         for first in range(start, stop, size):
             last = min(first + size, stop)
             self._some(stack, ins, outs, state, row, first, last)
@@ -173,7 +174,7 @@ class Spectral:
     ) -> None:
         rows, hop, kept, steps = len(ins), self._hop, self._kept, last - first
         mine = slice(row, row + rows)
-        padded = -(-steps // TOGETHER) * TOGETHER
+        padded = _padded(steps, rows)
         heard = np.zeros((rows, kept + padded * hop), np.float32)
         heard[:, :kept] = state[PAST][mine]
         for place, lane in enumerate(ins):
@@ -227,6 +228,12 @@ def root_hann(frame: int, hop: int) -> NDArray[np.float32]:
     """
     hann = np.sin(np.pi * np.arange(frame) / frame) ** 2
     return np.sqrt(hann * 2 * hop / frame).astype(np.float32)
+
+
+def _padded(steps: int, rows: int) -> int:
+    """Steps, at least so many, with which all rows' frames fill whole registers."""
+    unit = TOGETHER // math.gcd(TOGETHER, rows)
+    return -(-steps // unit) * unit
 
 
 def _hand_over(frames: NDArray[np.float32]) -> Callable[[NDArray[Any], int], None]:
