@@ -23,15 +23,18 @@ from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
 import numpy as np
-from numpy.lib.stride_tricks import sliding_window_view
+from numpy.lib.stride_tricks import as_strided
 from numpy.typing import NDArray
 
 from raypipe.inference.card import ModelCard
-from raypipe.inference.stack import Stack
+from raypipe.inference.stack import Hand, Stack
 from raypipe.types import State
 
 Steps = NDArray[np.float32]
 """A lane's sound: ``(steps, hop)``."""
+
+Lines = NDArray[np.float32]
+"""Several lanes' sound: ``(rows, samples)``."""
 
 Shapes = dict[str, tuple[tuple[int, ...], np.dtype[Any]]]
 """Shape without the lane, and dtype, of each state array by name."""
@@ -119,13 +122,15 @@ class Waveform:
         def drain(tensor: NDArray[Any], step: int) -> None:
             np.copyto(sound[step], tensor)
 
+        stack.put_state(state, row, rows)
         for first in range(start, stop, size):
             last = min(first + size, stop)
             for place, lane in enumerate(ins):
                 frames[: last - first, place] = lane[first:last]
-            stack.run(0, state, row, rows, last - first, feed, drain)
+            stack.run(0, last - first, feed, drain)
             for place, lane in enumerate(outs):
                 lane[first:last] = sound[: last - first, place]
+        stack.get_state(state, row, rows)
 
 
 class Spectral:
@@ -157,58 +162,50 @@ class Spectral:
         stop: int,
     ) -> None:
         """See `FrontEnd.step`."""
-        size = _padded(max(1, SPECTRAL_FRAMES // len(ins)), len(ins))
+        rows, hop, kept = len(ins), self._hop, self._kept
+        mine = slice(row, row + rows)
+        size = _padded(max(1, SPECTRAL_FRAMES // rows), rows)
+        heard = np.zeros((rows, kept + size * hop), np.float32)
+        said = np.empty_like(heard)
+        heard[:, :kept], said[:, :kept] = state[PAST][mine], state[TAIL][mine]
+        stack.put_state(state, row, rows)
         for first in range(start, stop, size):
             last = min(first + size, stop)
-            self._some(stack, ins, outs, state, row, first, last)
+            length = (last - first) * hop
+            for place, lane in enumerate(ins):
+                heard[place, kept : kept + length] = lane[first:last].reshape(-1)
+            said[:, kept:] = 0
+            self._some(stack, heard, said, last - first)
+            for place, lane in enumerate(outs):
+                lane[first:last] = said[place, :length].reshape(-1, hop)
+            heard[:, :kept] = heard[:, length : length + kept]
+            said[:, :kept] = said[:, length : length + kept]
+        stack.get_state(state, row, rows)
+        state[PAST][mine], state[TAIL][mine] = heard[:, :kept], said[:, :kept]
 
-    def _some(
-        self,
-        stack: Stack,
-        ins: Sequence[Steps],
-        outs: Sequence[Steps],
-        state: State,
-        row: int,
-        first: int,
-        last: int,
-    ) -> None:
-        rows, hop, kept, steps = len(ins), self._hop, self._kept, last - first
-        mine = slice(row, row + rows)
-        padded = _padded(steps, rows)
-        heard = np.zeros((rows, kept + padded * hop), np.float32)
-        heard[:, :kept] = state[PAST][mine]
-        for place, lane in enumerate(ins):
-            heard[place, kept : kept + steps * hop] = lane[first:last].reshape(-1)
-        state[PAST][mine] = heard[:, steps * hop : steps * hop + kept]
-        frames = sliding_window_view(heard, self._frame, axis=1)[:, ::hop]
-        if not self._two:
-            frames = frames * self._window
-
-        spectrum = self._rfft(frames)
+    def _some(self, stack: Stack, heard: Lines, said: Lines, steps: int) -> None:
+        """Add to `said` what becomes of `heard`; both begin ``frame - hop`` before step 0."""
+        rows, hop, frame = len(heard), self._hop, self._frame
+        shape = rows, _padded(steps, rows), frame
+        strides = heard.strides[0], hop * heard.itemsize, heard.itemsize
+        frames = as_strided(heard, shape, strides, writeable=False)
+        spectrum = self._rfft(frames if self._two else frames * self._window)
         magnitude = np.abs(spectrum)
-
-        def mask(tensor: NDArray[Any], step: int) -> None:
-            spectrum[:, step : step + tensor.shape[1]] *= tensor
-
-        stack.run(0, state, row, rows, steps, _hand_over(magnitude), mask)
-        masked = self._irfft(spectrum, self._frame)
-
-        said = np.zeros((rows, kept + steps * hop), np.float32)
-        said[:, :kept] = state[TAIL][mine]
+        stack.run(0, steps, _from(magnitude), _into(magnitude))
+        spectrum *= magnitude
+        masked = self._irfft(spectrum, frame).astype(np.float32, copy=False)
 
         def overlap(tensor: NDArray[Any], step: int) -> None:
             # One frame after the other: additions must keep the order of time.
             for number in range(tensor.shape[1]):
                 begin = (step + number) * hop
-                said[:, begin : begin + self._frame] += tensor[:, number]
+                said[:, begin : begin + frame] += tensor[:, number]
 
         if self._two:
-            stack.run(1, state, row, rows, steps, _hand_over(masked), overlap)
+            stack.run(1, steps, _from(masked), overlap)
         else:
-            overlap(masked[:, :steps] * self._window, 0)
-        state[TAIL][mine] = said[:, steps * hop :]
-        for place, lane in enumerate(outs):
-            lane[first:last] = said[place, : steps * hop].reshape(-1, hop)
+            masked *= self._window
+            overlap(masked[:, :steps], 0)
 
 
 FRONT_ENDS: dict[str, Callable[[ModelCard], FrontEnd]] = {
@@ -236,8 +233,19 @@ def _padded(steps: int, rows: int) -> int:
     return -(-steps // unit) * unit
 
 
-def _hand_over(frames: NDArray[np.float32]) -> Callable[[NDArray[Any], int], None]:
+def _from(frames: NDArray[np.float32]) -> Hand:
+    """Hands ``(rows, steps, size)`` to a graph."""
+
     def feed(tensor: NDArray[Any], step: int) -> None:
         np.copyto(tensor, frames[:, step : step + tensor.shape[1]])
 
     return feed
+
+
+def _into(frames: NDArray[np.float32]) -> Hand:
+    """Takes ``(rows, steps, size)`` from a graph."""
+
+    def drain(tensor: NDArray[Any], step: int) -> None:
+        np.copyto(frames[:, step : step + tensor.shape[1]], tensor)
+
+    return drain

@@ -128,6 +128,16 @@ class Graph:
         for name, view in self._state_in.items():
             state[name][start : start + rows] = view()[:rows]
 
+    def take_state_of(self, other: Graph) -> None:
+        """Go on from where another graph of the same width stands."""
+        for name, view in self._state_in.items():
+            np.copyto(view(), other._state_in[name]())
+
+    def clear_spare(self, rows: int) -> None:
+        """Zeros into the input of the rows that are not in use."""
+        if rows < self.width:
+            self.taken()[rows:] = 0
+
     def carry_state(self) -> None:
         """Let the state go on from where the last call has left it."""
         for into, left in self._travel:

@@ -49,10 +49,12 @@ class Stack:
             {n: Graph(path, card, width, stage, n) for n in self.frames}
             for stage in range(len(card.graphs))
         )
+        self._holder = [1] * len(self._stages)
+        self._rows = width
 
-    def drop(self, frames: int) -> None:
-        """Never again take so many frames in a call."""
-        self.frames = tuple(n for n in self.frames if n != frames)
+    def one_frame_only(self) -> None:
+        """Never again take several frames in a call."""
+        self.frames = (1,)
 
     def state_shapes(self) -> dict[str, tuple[tuple[int, ...], np.dtype[Any]]]:
         """Shape without the row, and dtype, of each state tensor of all stages by name."""
@@ -62,47 +64,57 @@ class Stack:
             for name, found in graphs[1].state_shapes().items()
         }
 
-    def run(
-        self,
-        stage: int,
-        state: State,
-        row: int,
-        rows: int,
-        steps: int,
-        feed: Hand,
-        drain: Hand,
-        frames: Sequence[int] | None = None,
-    ) -> None:
-        """Step rows through one stage.
+    def put_state(self, state: State, row: int, rows: int) -> None:
+        """Take the state of rows in, before `run`.
+
+        Parameters
+        ----------
+        state : State
+            Of all lanes.
+        row, rows : int
+            First row in `state`, and how many; at most the width, the graphs get zeros beside.
+        """
+        self._rows = rows
+        for stage, graphs in enumerate(self._stages):
+            self._holder[stage] = self.frames[-1]
+            for graph in graphs.values():
+                graph.clear_spare(rows)
+            graphs[self.frames[-1]].put_state(state, row, rows)
+
+    def get_state(self, state: State, row: int, rows: int) -> None:
+        """Write the state back to where `put_state` took it from."""
+        for stage, graphs in enumerate(self._stages):
+            graphs[self._holder[stage]].get_state(state, row, rows)
+
+    def run(self, stage: int, steps: int, feed: Hand, drain: Hand) -> None:
+        """Step the rows through one stage.
 
         Parameters
         ----------
         stage : int
             Which of the model's graphs.
-        state : State
-            Of all lanes; the rows' state of this stage is read and put back.
-        row, rows : int
-            First row in `state`, and how many; at most the width, the graph's others get zeros.
         steps : int
             How many.
         feed, drain : callable
             Fill the input before a call, read the output after it.
-        frames : sequence of int, optional
-            Numbers of frames in a call to use; by default all there are.
         """
         step = 0
-        for count in sorted(frames or self.frames, reverse=True):
+        for count in reversed(self.frames):
             calls = (steps - step) // count
             if not calls:
                 continue
-            graph = self._stages[stage][count]
-            graph.put_state(state, row, rows)
-            if rows < self.width:
-                graph.taken()[rows:] = 0
+            graph = self._held_by(stage, count)
             for _ in range(calls):
-                feed(graph.taken()[:rows], step)
+                feed(graph.taken()[: self._rows], step)
                 graph.invoke()
-                drain(graph.given()[:rows], step)
+                drain(graph.given()[: self._rows], step)
                 graph.carry_state()
                 step += count
-            graph.get_state(state, row, rows)
+
+    def _held_by(self, stage: int, count: int) -> Graph:
+        """The graph of so many frames, with the state where another had it."""
+        graphs, holder = self._stages[stage], self._holder[stage]
+        if holder != count:
+            graphs[count].take_state_of(graphs[holder])
+            self._holder[stage] = count
+        return graphs[count]

@@ -115,11 +115,14 @@ class Widths:
         """See that a stack answers as the reference does, without what does not if need be."""
         steps = PROBE_STEPS + max(stack.frames)
         reference = self.stack(1 if self._fixed else REFERENCE)
-        wanted = self._answers(reference, stack.width, steps, (1,))
-        for frames in stack.frames[1:]:
-            if not _same_bits(self._answers(stack, stack.width, steps, (1, frames)), wanted):
-                stack.drop(frames)
-        return _same_bits(self._answers(stack, stack.width, steps, (1,)), wanted)
+        wanted = self._answers(reference, stack.width, steps)
+        if len(stack.frames) > 1 and not _same_bits(
+            self._answers(stack, stack.width, steps), wanted
+        ):
+            stack.one_frame_only()
+        return _same_bits(
+            self._answers(stack, stack.width, PROBE_STEPS), self._answers(reference, stack.width)
+        )
 
     def _check_rows(self, stack: Stack) -> None:
         """The same row gives the same wherever it stands and whoever its neighbours are."""
@@ -141,15 +144,12 @@ class Widths:
         stack: Stack,
         rows: int,
         steps: int = PROBE_STEPS,
-        frames: tuple[int, ...] = (1,),
         order: NDArray[np.int64] | None = None,
     ) -> NDArray[np.float32]:
         """What the probe's rows give, flat: sound and last state of each graph, row by row."""
         return np.hstack(
             [
-                _answers(
-                    stack, stage, tensor_shapes(self._card, stage, 1)[0], rows, steps, frames, order
-                )
+                _answers(stack, stage, tensor_shapes(self._card, stage, 1)[0], rows, steps, order)
                 for stage in range(len(self._card.graphs))
             ]
         )
@@ -185,7 +185,6 @@ def _answers(
     shape: tuple[int, ...],
     rows: int,
     steps: int,
-    frames: tuple[int, ...],
     order: NDArray[np.int64] | None,
 ) -> NDArray[np.float32]:
     probe = probe_frames(rows, int(np.prod(shape)), steps)
@@ -207,7 +206,9 @@ def _answers(
         ) -> None:
             given.append(tensor.reshape(len(tensor), -1).copy())
 
-        stack.run(stage, state, 0, used, steps, feed, drain, frames)
+        stack.put_state(state, 0, used)
+        stack.run(stage, steps, feed, drain)
+        stack.get_state(state, 0, used)
         ends = [a.astype(np.float32).reshape(used, -1) for a in state.values()]
         answers.append(np.hstack([*given, *ends]))
     return np.concatenate(answers)
