@@ -29,7 +29,7 @@ from raypipe.types import (
 BYTES_PER_SECOND = 64_000
 """Guess at the size of a second of sound in a file that nobody has opened yet."""
 
-LANE_SECONDS = 640.0
+LANE_SECONDS = 700.0
 """Sound that a batch is to have in all: some tenths of a second of computing."""
 
 SHORTEST_S, LONGEST_S = 5.0, 30.0
