@@ -7,8 +7,8 @@ only the graphs step one after the other.
 ``waveform``    frame = hop, nothing in between
 ``stft-mask``   frames under a root-Hann window -> rfft -> graph: magnitudes to mask ->
                 masked spectrum -> irfft, window -> overlap-add
-``dtln``        frames -> rfft -> graph 1: magnitudes to mask -> irfft -> graph 2: frames
-                to frames -> overlap-add
+``dtln``        frames -> rfft -> graph 1: magnitudes to mask -> masked spectrum -> graph 2:
+                spectra, real and imaginary parts by turns, to frames -> overlap-add
 
 References
 ----------
@@ -193,7 +193,6 @@ class Spectral:
         magnitude = np.abs(spectrum)
         stack.run(0, steps, _from(magnitude), _into(magnitude))
         spectrum *= magnitude
-        masked = self._irfft(spectrum, frame).astype(np.float32, copy=False)
 
         def overlap(tensor: NDArray[Any], step: int) -> None:
             # One frame after the other: additions must keep the order of time.
@@ -202,8 +201,9 @@ class Spectral:
                 said[:, begin : begin + frame] += tensor[:, number]
 
         if self._two:
-            stack.run(1, steps, _from(masked), overlap)
+            stack.run(1, steps, _from(spectrum.view(np.float32)), overlap)
         else:
+            masked = self._irfft(spectrum, frame).astype(np.float32, copy=False)
             masked *= self._window
             overlap(masked[:, :steps], 0)
 

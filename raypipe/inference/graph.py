@@ -163,8 +163,10 @@ def tensor_shapes(
     """What a graph takes and gives, without the row: see `ModelCard.front_end`."""
     if card.front_end == "waveform":
         return (card.frame,), (card.hop,)
-    size = card.frame if stage else card.frame // 2 + 1
-    return (frames, size), (frames, size)
+    bins = card.frame // 2 + 1
+    if stage:
+        return (frames, 2 * bins), (frames, card.frame)
+    return (frames, bins), (frames, bins)
 
 
 def frames_in_a_call(path: Path, card: ModelCard) -> tuple[int, ...]:

@@ -1,4 +1,5 @@
-"""Front ends against plain loops over frames; graphs here give back what they get."""
+"""Front ends against plain loops over frames; graphs here give back what they get, or turn a
+spectrum back into its frame."""
 
 from __future__ import annotations
 
@@ -21,10 +22,16 @@ BINS = FRAME // 2 + 1
 Array = np.ndarray
 
 MASK = Tensors("magnitude", "mask", {"h": "h_out"}, "mask")
-FRAMES = Tensors("frame", "sound", {"g": "g_out"}, "frames")
+FRAMES = Tensors("spectrum", "sound", {"g": "g_out"}, "frames")
 COMMON = {"frame": FRAME, "hop": HOP, "latency": FRAME - HOP, "memory": "recurrent"}
 STFT_MASK = ModelCard(name="one", front_end="stft-mask", tensors=MASK, **COMMON)  # type: ignore[arg-type]
 DTLN = ModelCard(name="two", front_end="dtln", tensors=MASK, second=FRAMES, **COMMON)  # type: ignore[arg-type]
+
+
+def inverse_fft() -> Array:
+    """The matrix that turns real and imaginary parts, by turns, into a frame."""
+    parts = [np.fft.irfft(unit * np.eye(BINS), FRAME) for unit in (1, 1j)]
+    return np.ascontiguousarray(np.stack(parts, 1).reshape(2 * BINS, FRAME).T, np.float32)
 
 
 def pairs(card: ModelCard, frames: int) -> dict[str, list[Pair]]:
@@ -34,7 +41,8 @@ def pairs(card: ModelCard, frames: int) -> dict[str, list[Pair]]:
     }
     if card.second is not None:
         found[f"frames{end}"] = [
-            ("frame", "sound", (LANES, frames, FRAME)), ("g", "g_out", (LANES, 5)),
+            ("spectrum", "sound", (LANES, frames, 2 * BINS), inverse_fft()),
+            ("g", "g_out", (LANES, 5)),
         ]  # fmt: skip
     return found
 
