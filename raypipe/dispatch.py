@@ -110,7 +110,6 @@ class Dispatch:
         self.progress.all_listed = listed.complete
         self._listed_before, self._seen = listed.files, 0
         self._pace_s: float | None = None
-        self.busy_s: dict[str, float] = {}
         self._todo: Iterator[AudioFile | Outcome] | None = todo
         self._has: dict[str, int] = {}
         self._collector: dict[int, int] = {}
@@ -218,7 +217,10 @@ class Dispatch:
         result = event.result
         batch = self.schedule.batch(result.number)
         assert batch is not None, f"batch {result.number} was never sent"
-        self.busy_s = add_up((self.busy_s, result.busy_s))
+        totals = self.report.totals
+        totals.busy_s = add_up((totals.busy_s, result.busy_s))
+        totals.lane_s += result.lane_s
+        totals.longest_s += result.longest_s
         self._measure(batch, result)
         for segment, answer in zip(batch.segments, result.answers, strict=True):
             if isinstance(answer, Stepped) and answer.ticket in self.schedule:

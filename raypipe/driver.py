@@ -30,8 +30,9 @@ from raypipe.plan.schedule import Schedule
 from raypipe.results.collector import Collector, CollectorJob
 from raypipe.results.journal import Journal, published_by
 from raypipe.results.report import RunReport, settings_facts
-from raypipe.settings import DEFAULT_LANES, RunSettings
+from raypipe.settings import RunSettings
 from raypipe.storage import PRIVATE, Hold, Place, show
+from raypipe.tuning import tuned
 from raypipe.types import AudioFile, Failed, Outcome, Skipped
 from raypipe.version import VERSION
 
@@ -84,10 +85,9 @@ def run(
     with Hold(work.route.output_root, resumable=work.resumable) as place:
         todo = _to_do(work, place)
         try:
-            with _executor(work, place) as executor:
-                schedule = Schedule(
-                    settings.lanes or DEFAULT_LANES, executor.workers, settings.segment_s
-                )
+            with _executor(work, place) as (executor, lanes):
+                result.place |= {"workers": executor.workers, "lanes": lanes}
+                schedule = Schedule(lanes, executor.workers, settings.segment_s)
                 find = partial(published_by, place, fingerprint=work.fingerprint)
                 Dispatch(
                     schedule, executor, todo, result, settings, work.listed, find, begin_s, watch
@@ -174,26 +174,32 @@ def _without_work(
 
 
 @contextlib.contextmanager
-def _executor(work: _Work, place: Place) -> Iterator[Executor]:
-    """The executor that the settings or the size of the job ask for; closed at the end."""
+def _executor(work: _Work, place: Place) -> Iterator[tuple[Executor, int]]:
+    """The executor that the settings or the size of the job ask for, and its workers' lanes."""
     settings = work.settings
-    job = WorkerJob(work.model, settings.lanes or DEFAULT_LANES, settings, place)
-    make_worker = partial(Worker, job)
+    mark = os.path.join(place.private, "inline")
+    inline = works_inline(settings, work.listed, died_inline=os.path.exists(mark))
+    # A small job would be over before its measurement.
+    worth_it = not inline and settings.address is None and settings.lanes is None
+    auto = tuned(work.model, measure=worth_it)
+    lanes = settings.lanes or auto.lanes
+    make_worker = partial(Worker, WorkerJob(work.model, lanes, settings, place))
     make_collector = partial(
         Collector, CollectorJob(place, work.fingerprint, settings.clip, work.resumable)
     )
-    mark = os.path.join(place.private, "inline")
     executor: Executor
-    if works_inline(settings, work.listed, died_inline=os.path.exists(mark)):
+    if inline:
         _touch(mark)
         executor = InlineExecutor(make_worker, make_collector)
     else:
         from raypipe.execution.ray_executor import RayExecutor  # half a second to import
 
-        executor = RayExecutor(make_worker, make_collector, settings.workers, settings.address)
+        executor = RayExecutor(
+            make_worker, make_collector, settings.workers, settings.address, auto.workers
+        )
     try:
         executor.start()
-        yield executor
+        yield executor, lanes
     finally:
         executor.close()
         with contextlib.suppress(OSError):

@@ -21,10 +21,12 @@ from raypipe.driver import preview, works_inline
 from raypipe.errors import AudioError
 from raypipe.execution.worker import Worker, WorkerJob
 from raypipe.inference.zoo import find_model
+from raypipe.machine import usable_cpus
 from raypipe.plan.collisions import Listed
 from raypipe.plan.route import find_route
 from raypipe.settings import DEFAULT_LANES, RunSettings
 from raypipe.storage import free_bytes
+from raypipe.tuning import tuned
 from raypipe.types import (
     AudioFile,
     Failed,
@@ -139,9 +141,7 @@ def _where(settings: RunSettings, listed_bytes: int) -> tuple[str, int]:
     listed = Listed(0, listed_bytes, complete=True)
     if works_inline(settings, listed, died_inline=False):
         return "inline", 1
-    from raypipe.execution.cluster import local_cpus  # imports ray: a quarter of a second
-
-    return "ray", settings.workers or local_cpus()
+    return "ray", settings.workers or usable_cpus()
 
 
 class _Sample:
@@ -216,8 +216,8 @@ def calibrate(files: Sequence[AudioFile], settings: RunSettings) -> float:
     ModelError
         If the model cannot be loaded.
     """
-    lanes = settings.lanes or DEFAULT_LANES
     model = find_model(settings.model, settings.rate_hz)
+    lanes = settings.lanes or tuned(model, measure=False).lanes
     worker = Worker(WorkerJob(model, lanes, settings), "plan")
     going = [Segment(number, file, 0, 0) for number, file in enumerate(files)]
     heard_s = spent_s = 0.0

@@ -157,10 +157,10 @@ class BatchResult:
     """One for each segment, in the batch's order."""
     busy_s: dict[str, float] = field(default_factory=dict)
     """Seconds by part of the work: read, resample, step, level, encode."""
-    lanes: int = 0
-    """Lanes that had sound."""
-    frames: int = 0
-    """Model frames stepped, all lanes."""
+    lane_s: float = 0.0
+    """Seconds of sound that were stepped, all lanes."""
+    longest_s: float = 0.0
+    """Seconds of sound of the longest lane."""
     rss_bytes: int = 0
     """The worker's resident memory."""
 

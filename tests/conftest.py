@@ -28,6 +28,15 @@ def ray_cluster() -> Iterator[None]:
     assert not ray.is_initialized()
 
 
+@pytest.fixture(scope="session", autouse=True)
+def nothing_is_kept_at_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Measurements and pulled models of the tests must neither use nor change the user's."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))
+        patch.setenv("XDG_DATA_HOME", str(tmp_path_factory.mktemp("data")))
+        yield
+
+
 @pytest.fixture(autouse=True)
 def environment_stays_as_it_was() -> Iterator[None]:
     """A setting that leaks from one test into the next hides what the next one shows."""

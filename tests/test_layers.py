@@ -10,12 +10,13 @@ import pytest
 
 PACKAGE = Path(__file__).resolve().parents[1] / "raypipe"
 
-BASE = {"errors", "types", "settings", "storage", "telemetry", "version"}
+BASE = {"errors", "types", "settings", "storage", "telemetry", "version", "machine"}
 SOUND = {"audio", "dsp", "inference"}
-DRIVING = {"driver", "dispatch", "survey", "enhancer"}
+DRIVING = {"driver", "dispatch", "survey", "enhancer", "tuning"}
 
 MAY_IMPORT: dict[str, set[str]] = {
     "version": set(),
+    "machine": set(),
     "errors": set(),
     "types": {"errors"},
     "settings": {"errors", "types"},
@@ -28,9 +29,10 @@ MAY_IMPORT: dict[str, set[str]] = {
     "pipelines": BASE | SOUND,
     "results": BASE | SOUND,
     "execution": BASE | SOUND | {"pipelines"},
+    "tuning": BASE | {"inference"},
     "dispatch": BASE | {"plan", "execution", "results"},
-    "driver": BASE | SOUND | {"plan", "execution", "results", "pipelines", "dispatch"},
-    "survey": BASE | SOUND | {"plan", "execution", "pipelines", "driver"},
+    "driver": BASE | SOUND | {"plan", "execution", "results", "pipelines", "dispatch", "tuning"},
+    "survey": BASE | SOUND | {"plan", "execution", "pipelines", "driver", "tuning"},
     "enhancer": BASE | SOUND | {"pipelines"},
     "cli": BASE | SOUND | {"pipelines", "plan", "execution", "results"} | DRIVING,
 }

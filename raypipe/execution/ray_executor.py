@@ -14,7 +14,7 @@ from typing import Any
 import ray
 from ray.exceptions import RayError
 
-from raypipe.execution.cluster import local_cpus, ray_session
+from raypipe.execution.cluster import ray_session
 from raypipe.execution.collector_pool import CollectorPool
 from raypipe.execution.events import BatchDone, Collects, Event, Steps, WorkerLost
 from raypipe.execution.worker_pool import WorkerPool
@@ -34,9 +34,11 @@ class RayExecutor:
     make_collector : callable
         Builds a collector, given its index and a name.
     workers : int or None
-        Number of workers; None: one for each CPU there is.
+        Number of workers; None: one for each CPU of the cluster.
     address : str or None
         Cluster to attach to; None: a local Ray of our own.
+    local_workers : int
+        Workers of a local Ray, where `workers` does not say.
     """
 
     depth = 2
@@ -47,11 +49,13 @@ class RayExecutor:
         make_collector: Callable[[int, str], Collects],
         workers: int | None,
         address: str | None,
+        local_workers: int = 1,
     ) -> None:
         self._makers = make_worker, make_collector
         self._stack = ExitStack()
         self._address = address
         self._asked_workers = workers
+        self._local_workers = local_workers
         self.workers = workers or 1
         self._sound: dict[int, tuple[dict[int, Any], dict[int, tuple[int, ...]]]] = {}
         self._tickets: dict[int, dict[int, tuple[int, ...]]] = {}
@@ -60,7 +64,7 @@ class RayExecutor:
 
     def start(self) -> None:
         """Connect to Ray and begin to start the actors."""
-        local = self._asked_workers or local_cpus()
+        local = self._asked_workers or self._local_workers
         cpus = self._stack.enter_context(ray_session(self._address, local))
         self.workers = self._asked_workers or cpus
         make_worker, make_collector = self._makers

@@ -132,11 +132,12 @@ class Worker:
                 stepped[one.segment.ticket], piece = answer2
                 pieces.setdefault(one.segment.collector, []).append(piece)
         answers = tuple(refused.get(s.ticket) or stepped[s.ticket] for s in batch.segments)
-        lanes = sum(r.job.info.channels for r in read.values())
-        frames = sum(r.job.sound.size for r in read.values()) // self.enhance.hop
+        lanes_s = [r.job.sound.shape[1] / r.job.info.rate_hz for r in read.values()]
+        lane_s = sum(r.job.sound.size / r.job.info.rate_hz for r in read.values())
         result = BatchResult(
-            batch.number, answers, self.clock.take(), lanes, frames, resident_bytes()
-        )
+            batch.number, answers, self.clock.take(), lane_s, max(lanes_s, default=0.0),
+            resident_bytes(),
+        )  # fmt: skip
         return result, pieces
 
     def _read(self, segment: Segment, segment_s: float) -> _Read | Refused:

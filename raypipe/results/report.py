@@ -5,7 +5,8 @@
     {"version": ..., "settings": {...}, "model": {"name", "path", "sha256", "rate_hz", ...},
      "place": {...}, "interrupted": null | "reason",
      "totals": {"files", "done", "skipped", "failed", "audio_s", "wall_s", "startup_s",
-                "x_real_time", "clipped_files", "clipped_samples"},
+                "x_real_time", "clipped_files", "clipped_samples",
+                "busy_s": {"read", "resample", "step", ...}, "lane_s", "longest_s"},
      "files": [{"path", "outcome": "done" | "skipped" | "failed", "reason", "artifacts",
                 "output", "seconds", "rate_hz", "channels", "frames", "format", "subtype",
                 "peak_in_db", "lufs_in", "peak_out_db", "lufs_out", "clipped", "gain_db",
@@ -52,6 +53,17 @@ class Totals:
     x_real_time: float = 0.0
     clipped_files: int = 0
     clipped_samples: int = 0
+    busy_s: dict[str, float] = field(default_factory=dict)
+    """Seconds of all workers by part of the work."""
+    lane_s: float = 0.0
+    """Seconds of sound stepped, all lanes."""
+    longest_s: float = 0.0
+    """Seconds of the longest lane of each batch, all batches."""
+
+    @property
+    def mean_lanes(self) -> float:
+        """How many lanes were filled while one was."""
+        return self.lane_s / self.longest_s if self.longest_s else 0.0
 
 
 @dataclass
