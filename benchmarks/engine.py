@@ -95,7 +95,9 @@ def bare_pool(folder: Path, out: Path) -> float:
 
 def engine(folder: Path, out: Path) -> float:
     """Seconds that raypipe takes, after start-up, by its own report."""
-    report = raypipe.enhance(folder, out, model=MODEL, executor="ray", workers=WORKERS)
+    report = raypipe.enhance(
+        folder, out, model=MODEL, executor="ray", workers=WORKERS, lanes=DEFAULT_LANES
+    )
     assert report.totals.failed == 0
     return report.totals.audio_s / report.totals.x_real_time
 
@@ -106,7 +108,7 @@ def first_file(folder: Path, out: Path) -> float:
     begin_s = time.perf_counter()
     run = subprocess.Popen(
         [sys.executable, "-c", command, "enhance", str(folder), str(out), "--model", MODEL,
-         "--executor", "ray", "-j", "2", "--quiet"]
+         "--executor", "ray", "-j", "2", "--lanes", str(DEFAULT_LANES), "--quiet"]
     )  # fmt: skip
     while run.poll() is None and not (out.is_dir() and any(out.glob("*.wav"))):
         time.sleep(0.005)

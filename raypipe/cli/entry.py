@@ -9,6 +9,7 @@ from collections.abc import Sequence
 
 import click
 
+from raypipe.cli.bench import bench
 from raypipe.cli.enhance import enhance
 from raypipe.cli.interrupts import interrupts_heard
 from raypipe.cli.models import models
@@ -40,9 +41,9 @@ def cli() -> None:
     """Run audio models over recordings: a file or a folder of any size, exact to the bit."""
 
 
-for command in (enhance, plan, models, *models.commands.values()):
+for command in (enhance, plan, models, bench, *models.commands.values()):
     command.epilog = EXIT_CODES
-for command in (enhance, plan, models):
+for command in (enhance, plan, models, bench):
     cli.add_command(command)
 
 
@@ -76,7 +77,8 @@ def entry(arguments: Sequence[str]) -> int:
             return _interrupted()
         raise
     except RaypipeError as error:
-        click.echo(f"raypipe: {show(str(error))}", err=True)
+        lines = [show(line) for line in str(error).split("\n")]  # a model card to fill in has some
+        click.echo("raypipe: " + "\n".join(lines), err=True)
         return error.exit_code
     except BrokenPipeError:
         sys.stdout = open(os.devnull, "w")  # noqa: SIM115 - nobody reads any more

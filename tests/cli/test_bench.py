@@ -1,0 +1,41 @@
+"""``raypipe bench``: a table for people, JSON for programs, and auto remembers it."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from raypipe.cli import entry
+from raypipe.inference import speed
+from raypipe.inference.zoo import find_model
+from raypipe.tuning import tuned
+
+
+@pytest.fixture(autouse=True)
+def short(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(speed, "TRY_S", 0.004)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+
+
+def test_every_number_of_lanes_has_a_row(capsys: pytest.CaptureFixture[str]) -> None:
+    assert entry(["bench", "-m", "recurrent"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0].strip() == "recurrent"
+    assert [line.split()[0] for line in lines[2:7]] == ["1", "5", "14", "35", "70"]
+    assert lines[7].startswith("auto: ")
+
+
+def test_json_says_the_same_and_auto_remembers_it(capsys: pytest.CaptureFixture[str]) -> None:
+    assert entry(["bench", "-m", "recurrent", "--json"]) == 0
+    (facts,) = json.loads(capsys.readouterr().out)["models"]
+    assert facts["model"] == "recurrent"
+    assert [one["lanes"] for one in facts["speeds"]] == [1, 5, 14, 35, 70]
+    found = tuned(find_model("recurrent"), measure=False)
+    assert facts["auto"] == {"lanes": found.lanes, "workers": found.workers}
+
+
+def test_unknown_model_is_a_sentence(capsys: pytest.CaptureFixture[str]) -> None:
+    assert entry(["bench", "-m", "none-such"]) == 4
+    assert "no model 'none-such'" in capsys.readouterr().err
