@@ -18,7 +18,7 @@ from raypipe.audio import mp3tag
 from raypipe.audio.probe import probe
 from raypipe.audio.read_av import AvDecoder
 from raypipe.audio.read_raw import RawDecoder
-from raypipe.audio.read_soundfile import SoundfileDecoder
+from raypipe.audio.read_soundfile import PLAIN, SoundfileDecoder
 from raypipe.errors import TruncatedAudio, UnreadableAudio, UnsupportedAudio
 from raypipe.types import RawLayout, Samples, SoundInfo, dtype_of
 
@@ -105,6 +105,9 @@ class SoundReader:
         self._ended = False
         self._judged = False
         self._most = max(1, _MANY_SAMPLES // info.channels)
+        # libsndfile never gives more of these than it has counted.
+        self._counted = info.decoder == "soundfile" and info.container in ("WAV", "WAVEX", "RF64")
+        self._counted = self._counted and info.subtype in PLAIN
         self._integers = info.subtype.startswith(("PCM_", "ALAC_"))
         self._none: Samples = np.zeros((info.channels, 0), dtype_of(info))
         self._ahead = self._none
@@ -114,6 +117,8 @@ class SoundReader:
     def at_end(self) -> bool:
         """True where nothing more comes."""
         ended = self._ended
+        if self._counted and self.position == self.info.frames:
+            return True
         if not ended and not self._ahead.shape[1] and (self.info.frames or 0) <= self.position:
             self._ahead = self._next(1)
             ended = not self._ahead.shape[1]

@@ -18,10 +18,11 @@ from raypipe.audio import chunks, mp3tag
 from raypipe.errors import UnreadableAudio
 from raypipe.types import Samples, SoundInfo, dtype_of
 
-_PLAIN = frozenset(
+PLAIN = frozenset(
     {"PCM_S8", "PCM_U8", "PCM_16", "PCM_24", "PCM_32", "FLOAT", "DOUBLE", "ULAW", "ALAW"}
 )
-_SEEKABLE = _PLAIN | {"IMA_ADPCM", "MS_ADPCM"}
+"""Subtypes in which every sample has its place."""
+_SEEKABLE = PLAIN | {"IMA_ADPCM", "MS_ADPCM"}
 _NO_MP3_FRAME = 7
 """libsndfile's error number, whose own words speak of a missing file."""
 _UNSEEKABLE = frozenset({"SDS", "MP3", "OGG", "XI"})
