@@ -32,7 +32,7 @@ BYTES_PER_SECOND = 64_000
 LANE_SECONDS = 700.0
 """Sound that a batch is to have in all: some tenths of a second of computing."""
 
-SHORTEST_S, LONGEST_S = 5.0, 30.0
+SHORTEST_S, LONGEST_S = 5.0, 60.0
 """Bounds of a segment: under the shorter, calls cost more than steps; over the longer, memory."""
 
 MOST_MOVES = 2
@@ -152,6 +152,9 @@ class Schedule:
         has = Counter[str]()
         for out in self._out.values():
             has[out.worker] += len(out.batch.segments)
+        # Ahead of time only what fills all lanes: few files in two batches step in narrow ones.
+        if has[worker] and len(self._ready) < self.lanes:
+            return None
         share = -(-(has.total() + len(self._ready)) // self.workers) - has[worker]
         if share < 1:
             return None

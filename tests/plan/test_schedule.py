@@ -106,6 +106,54 @@ def test_the_longest_remaining_goes_first() -> None:
     assert order == ["long", "middle", "short"]
 
 
+def test_files_of_one_segment_fill_all_lanes_however_few() -> None:
+    schedule = Schedule(70, workers=1)
+    for number in range(70):
+        schedule.opened(audio(f"{number}", 640_000), 0)
+    batch = schedule.take("w")
+    assert batch is not None and len(batch.segments) == 70
+
+
+def time_of_a_run(lengths_s: list[int], lanes: int, workers: int, depth: int) -> float:
+    """When the last of some workers ends; a batch takes as long as its lanes, and one more."""
+    schedule = Schedule(lanes, workers)
+    lengths = {str(n): length_s * RATE_HZ for n, length_s in enumerate(lengths_s)}
+    machine = Machine(schedule, lengths)
+    for name, length in lengths.items():
+        schedule.opened(audio(name, 64 * length), 0)
+    has: dict[str, list[FrameBatch]] = {str(n): [] for n in range(workers)}
+    free_s = dict.fromkeys(has, 0.0)
+    while len(schedule):
+        for deep in range(depth):
+            for worker, queue in has.items():
+                if len(queue) <= deep and (batch := schedule.take(worker)):
+                    queue.append(batch)
+        worker = min((w for w in has if has[w]), key=lambda w: free_s[w])
+        batch = has[worker].pop(0)
+        longest = max(
+            min(batch.segment_s, lengths[s.file.name] / RATE_HZ - s.start / RATE_HZ)
+            for s in batch.segments
+        )
+        free_s[worker] = max(free_s[worker], min(free_s.values())) + longest * (
+            len(batch.segments) + 1
+        )
+        machine.step(batch)
+    return max(free_s.values())
+
+
+def test_a_long_file_among_short_ones_ends_with_them() -> None:
+    lengths_s = [1800, 1500, 900, *[random.Random(n).randrange(1, 600) for n in range(120)]]
+    assert time_of_a_run(lengths_s, 70, 2, 2) < 1.2 * sum(lengths_s) / 2
+
+
+def test_a_second_batch_is_given_only_if_it_is_full() -> None:
+    schedule = Schedule(4)
+    for number in range(11):
+        schedule.opened(audio(f"{number}"), 0)
+    sizes = [len(b.segments) for _ in range(4) if (b := schedule.take("w"))]
+    assert sizes == [4, 4]
+
+
 def test_a_file_never_has_two_segments_out() -> None:
     schedule = Schedule(8)
     schedule.opened(audio("a"), 0)
@@ -246,7 +294,7 @@ def test_a_file_over_which_collectors_die_goes_alone_and_then_fails() -> None:
     tickets = [schedule.opened(audio(str(n)), 0) for n in range(4)]
     assert schedule.take("w") is not None
     again = [schedule.reopen(t, 0, suspects=tuple(tickets)) for t in tickets]
-    sizes = [len(b.segments) for _ in range(4) if (b := schedule.take("w"))]
+    sizes = [len(b.segments) for n in range(4) if (b := schedule.take(f"w{n}"))]
     assert sizes == [1, 1, 1, 1]
     poison = again[2]
     for _ in range(SOLO_STRIKES - 1):
