@@ -87,7 +87,7 @@ def run(
         try:
             with _executor(work, place) as (executor, lanes):
                 result.place |= {"workers": executor.workers, "lanes": lanes}
-                schedule = Schedule(lanes, executor.workers, settings.segment_s, executor.depth)
+                schedule = Schedule(lanes, executor.workers, settings.segment_s)
                 find = partial(published_by, place, fingerprint=work.fingerprint)
                 Dispatch(
                     schedule, executor, todo, result, settings, work.listed, find, begin_s, watch
