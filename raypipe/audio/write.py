@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from raypipe.audio import rawpcm
 from raypipe.audio.complete import complete
-from raypipe.audio.read_soundfile import SequentialSoundFile, reason_of
+from raypipe.audio.read_soundfile import PLAIN, SequentialSoundFile, reason_of
 from raypipe.errors import StorageError, UnsupportedAudio
 from raypipe.storage import show, storage_error
 from raypipe.types import SoundTarget
@@ -29,6 +29,8 @@ _FOUR_GIB = 2**32 - 2**16
 """Bytes that a file with 32-bit sizes can hold, with room for other chunks."""
 _BLOCK = 1 << 14
 """Samples a channel that libsndfile is given at once; it crashes on long stretches of Vorbis."""
+_PLAIN_BLOCK = 1 << 18
+"""The same of what is not compressed: each call costs as much as copying this many bytes."""
 _BLOCKWISE = frozenset({"OGG", "MP3"})
 """Containers whose encoders give other bytes where the sound is handed over in other cuts."""
 _EMPTY_IMPOSSIBLE = frozenset({"MPEG_LAYER_III", "OPUS"})
@@ -161,6 +163,7 @@ class SoundfileWriter:
         self._sink = sink
         self._target = target
         self._written = 0
+        self._block = _PLAIN_BLOCK if target.subtype in PLAIN else _BLOCK
         self._rest: NDArray[Any] = np.zeros((target.channels, 0), np.float32)
         self._file = SequentialSoundFile(
             sink,
@@ -184,8 +187,8 @@ class SoundfileWriter:
 
     def _hand_over(self, data: NDArray[Any]) -> None:
         try:
-            for start in range(0, data.shape[1], _BLOCK):
-                self._file.write(np.ascontiguousarray(data[:, start : start + _BLOCK].T))
+            for start in range(0, data.shape[1], self._block):
+                self._file.write(np.ascontiguousarray(data[:, start : start + self._block].T))
         except (sf.LibsndfileError, AssertionError) as error:
             # soundfile asserts that everything was written.
             self._sink.check()
