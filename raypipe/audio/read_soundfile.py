@@ -23,6 +23,10 @@ PLAIN = frozenset(
 )
 """Subtypes in which every sample has its place."""
 _SEEKABLE = PLAIN | {"IMA_ADPCM", "MS_ADPCM"}
+_SAME_AS_16_BIT = frozenset({"WAV", "WAVEX", "RF64", "FLAC"})
+"""Containers whose 16-bit samples, scaled, are libsndfile's own floats."""
+_SKIPPED = 1 << 16
+"""Samples a channel that are decoded at a time to get back to a place."""
 _NO_MP3_FRAME = 7
 """libsndfile's error number, whose own words speak of a missing file."""
 _UNSEEKABLE = frozenset({"SDS", "MP3", "OGG", "XI"})
@@ -73,8 +77,8 @@ class SoundfileDecoder:
     def __init__(self, path: str, info: SoundInfo) -> None:
         self._path = path
         self._dtype = dtype_of(info)
-        # Uncompressed: nothing can break off in the middle of it.
-        self._plain_16 = info.subtype == "PCM_16" and info.container in ("WAV", "WAVEX", "RF64")
+        self._info = info
+        self._as_16_bit = info.subtype == "PCM_16" and info.container in _SAME_AS_16_BIT
         self._channels = info.channels
         self._position = 0
         self._failure: UnreadableAudio | None = None
@@ -114,8 +118,11 @@ class SoundfileDecoder:
         """
         if self._failure is not None:
             raise self._failure
-        if self._plain_16:
-            return self._read_16(frames)
+        if self._as_16_bit:
+            try:
+                return self._read_16(frames)
+            except sf.LibsndfileError:
+                self._begin_again()
         # soundfile drops what it got before an error; NaN shows how far it came.
         block = np.full((frames, self._channels), np.nan, self._dtype)
         try:
@@ -140,6 +147,16 @@ class SoundfileDecoder:
         sound = np.multiply(block.T, np.float32(2.0**-15), dtype=np.float32, order="C")
         plain: Samples = sound
         return plain
+
+    def _begin_again(self) -> None:
+        """Go to where we are with the reads that tell how far they came before an error."""
+        self._as_16_bit = False
+        self._file.close()
+        self._file = self._open(self._info)
+        left = got = self._position
+        while left and got:
+            got = len(self._file.read(min(left, _SKIPPED), dtype="float32", always_2d=True))
+            left -= got
 
     def seek(self, start: int) -> bool:
         """Go to a sample; False where libsndfile cannot."""
