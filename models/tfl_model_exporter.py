@@ -2,14 +2,17 @@
 
 Comes in: a SavedModel's folder, or a Keras file. It takes ``(lanes, frame)``
 float32 and gives the same; whatever else it takes is state, each ``x`` with an
-output ``x_out`` (or as the card says). As a script::
+output ``x_out`` (or as the card says). A card that names signatures gets these, and those
+for several frames in a call (``name_T``), as graphs that share their weights. As a script::
 
     python -m models.tfl_model_exporter saved/my_model my_model.tflite --rate 16000
 """
 
 from __future__ import annotations
 
+import re
 import tempfile
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -19,6 +22,7 @@ import click
 from raypipe.errors import ModelError
 from raypipe.inference.card import ModelCard, Tensors
 from raypipe.inference.metadata import embed_card, read_card
+from raypipe.inference.quantize import Int8, quantize_weights, weight_names
 
 DESTINATION = "passthrough_model_lite.tflite"
 SIGNATURE = "serving_default"
@@ -31,6 +35,7 @@ def export_to_tflite(
     card: ModelCard | None = None,
     *,
     quantise: bool = False,
+    keep_float: Collection[str] = (),
 ) -> Path:
     """Export a model.
 
@@ -44,6 +49,8 @@ def export_to_tflite(
         What goes into the file; without it, what the signature tells.
     quantise : bool
         Store the weights as int8 and compute with them (dynamic range).
+    keep_float : collection of str
+        Names of weights that stay float32 all the same, as `weight_names` gives them.
 
     Returns
     -------
@@ -53,7 +60,8 @@ def export_to_tflite(
     Raises
     ------
     ModelError
-        If the model's lanes are not free, or its signature and the card do not fit together.
+        If the model's lanes are not free, its signature and the card do not fit together, or it
+        has no weights of a name that is to stay float32.
     """
     import tensorflow as tf
 
@@ -64,19 +72,33 @@ def export_to_tflite(
             folder = Path(scratch) / "saved_model"
             model = tf.keras.models.load_model(source, compile=False)
             model.export(str(folder), format="tf_saved_model", verbose=False)
-        inputs, outputs = _signature(tf, folder)
-        _check_lanes(source, inputs)
+        signatures = _signatures(tf, folder)
         if card is None:
-            card = derive_card(source, inputs, outputs)
-        _check_names(source, card, inputs, outputs)
-        converter = tf.lite.TFLiteConverter.from_saved_model(
-            str(folder), signature_keys=[SIGNATURE]
-        )
-        if quantise:
-            converter.optimizations = [tf.lite.Optimize.DEFAULT]
-        content = converter.convert()
+            if SIGNATURE not in signatures:
+                raise ModelError(f"{folder}: has no signature '{SIGNATURE}'")
+            card = derive_card(source, *signatures[SIGNATURE])
+        keys = _keys(folder, card, sorted(signatures))
+        for key in keys:
+            _check_lanes(source, signatures[key][0])
+        for tensors in card.graphs:
+            _check_names(source, tensors, *signatures[tensors.signature or SIGNATURE])
+        content = convert(folder, keys, quantise=quantise and not keep_float)
+    if quantise and keep_float:
+        content = _quantised_but(content, keep_float, source)
     destination.write_bytes(embed_card(content, card))
     return destination
+
+
+def convert(folder: Path, signatures: Sequence[str], *, quantise: bool = False) -> bytes:
+    """A SavedModel as a ``.tflite`` with a graph for each of these signatures, without a card."""
+    import tensorflow as tf
+
+    converter = tf.lite.TFLiteConverter.from_saved_model(
+        str(folder), signature_keys=list(signatures)
+    )
+    if quantise:
+        converter.optimizations = [tf.lite.Optimize.DEFAULT]
+    return bytes(converter.convert())
 
 
 def derive_card(source: Path, inputs: dict[str, Any], outputs: dict[str, Any]) -> ModelCard:
@@ -102,15 +124,39 @@ def derive_card(source: Path, inputs: dict[str, Any], outputs: dict[str, Any]) -
     )
 
 
-def _signature(tf: Any, folder: Path) -> tuple[dict[str, Any], dict[str, Any]]:
+def _signatures(tf: Any, folder: Path) -> dict[str, tuple[dict[str, Any], dict[str, Any]]]:
+    """Inputs and outputs of each signature."""
     try:
-        signatures = tf.saved_model.load(str(folder)).signatures
+        found = tf.saved_model.load(str(folder)).signatures
     except OSError as error:
         raise ModelError(f"{folder}: is neither a SavedModel nor a Keras file") from error
-    if SIGNATURE not in signatures:
-        raise ModelError(f"{folder}: has no signature '{SIGNATURE}'")
-    signature = signatures[SIGNATURE]
-    return dict(signature.structured_input_signature[1]), dict(signature.structured_outputs)
+    return {
+        name: (dict(one.structured_input_signature[1]), dict(one.structured_outputs))
+        for name, one in found.items()
+    }
+
+
+def _keys(folder: Path, card: ModelCard, there: Sequence[str]) -> list[str]:
+    """The signatures that a card names, and the same for several frames in a call."""
+    keys = []
+    for tensors in card.graphs:
+        name = tensors.signature or SIGNATURE
+        if name not in there:
+            raise ModelError(f"{folder}: has no signature '{name}'")
+        keys += [key for key in there if re.fullmatch(re.escape(name) + "(_[1-9][0-9]*)?", key)]
+    return keys
+
+
+def _quantised_but(content: bytes, keep_float: Collection[str], source: Path) -> bytes:
+    names = weight_names(content, str(source))
+    unknown = set(keep_float) - set(names)
+    if unknown:
+        raise ModelError(
+            f"{source}: has no weights '{min(unknown)}' that could be int8; it has "
+            f"{', '.join(names)}"
+        )
+    plan = {name: Int8() for name in names if name not in keep_float}
+    return quantize_weights(content, plan, str(source))
 
 
 def _check_lanes(source: Path, inputs: dict[str, Any]) -> None:
@@ -123,9 +169,8 @@ def _check_lanes(source: Path, inputs: dict[str, Any]) -> None:
 
 
 def _check_names(
-    source: Path, card: ModelCard, inputs: dict[str, Any], outputs: dict[str, Any]
+    source: Path, tensors: Tensors, inputs: dict[str, Any], outputs: dict[str, Any]
 ) -> None:
-    tensors = card.tensors
     for said, there, kind in (
         ({tensors.input, *tensors.state}, set(inputs), "inputs"),
         ({tensors.output, *tensors.state.values()}, set(outputs), "outputs"),
@@ -146,6 +191,8 @@ def _check_names(
 @click.option("--rate", "rate_hz", type=int, help="Sampling rate in Hz; without it, any.")
 @click.option("--latency", type=int, help="Samples by which its output comes late.")
 @click.option("--quantise", is_flag=True, help="int8 weights (dynamic range).")
+@click.option("--keep-float", multiple=True, metavar="NAME",
+              help="Weights that stay float32 all the same; may be given again.")  # fmt: skip
 def main(
     saved_model: Path,
     destination: Path,
@@ -154,13 +201,16 @@ def main(
     rate_hz: int | None,
     latency: int | None,
     quantise: bool,
+    keep_float: tuple[str, ...],
 ) -> None:
     """Export SAVED_MODEL (a SavedModel or a Keras file) to DESTINATION (a .tflite)."""
     try:
         card = (
             ModelCard.from_toml(card_file.read_text("utf-8"), str(card_file)) if card_file else None
         )
-        path = export_to_tflite(saved_model, destination, card, quantise=quantise)
+        path = export_to_tflite(
+            saved_model, destination, card, quantise=quantise, keep_float=keep_float
+        )
         told = {"name": name, "rate_hz": rate_hz, "latency": latency}
         changes: dict[str, Any] = {k: v for k, v in told.items() if v is not None}
         if changes:

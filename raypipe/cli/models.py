@@ -1,13 +1,14 @@
-"""``raypipe models list | show | verify``."""
+"""``raypipe models list | show | pull | verify``."""
 
 from __future__ import annotations
 
 import textwrap
+from pathlib import Path
 
 import click
 
 from raypipe.cli.quiet import c_libraries_silenced
-from raypipe.cli.words import counted, say
+from raypipe.cli.words import counted, gigabytes, say
 from raypipe.errors import ModelError
 from raypipe.storage import show as shown
 
@@ -16,28 +17,56 @@ LINE = 80
 
 @click.group(no_args_is_help=False)
 def models() -> None:
-    """List, show and verify models."""
+    """List, show, pull and verify models."""
 
 
 @models.command("list")
 def list_models() -> None:
-    """List the models that come with raypipe.
+    """List the models that are here, and those that can be pulled.
 
     Those with the task "test" are for measuring and for tests.
     """
-    from raypipe.inference.zoo import shipped_models
+    from raypipe.inference.pull import name_to_pull
+    from raypipe.inference.zoo import models_to_pull, pulled_models, shipped_models
 
-    cards = [model.card for model in shipped_models()]
-    width = max(len(card.name) for card in cards) + 2
-    for card in cards:
+    told = {}
+    for model in sorted(
+        [*pulled_models(), *shipped_models()], key=lambda model: model.card.task == "test"
+    ):
+        card = model.card
         rate = f"{card.rate_hz} Hz" if card.rate_hz else "any rate"
         latency = f"{counted(card.latency, 'sample')} latency"
-        facts = f"{card.task}, {rate}, {card.memory}, {latency}. {card.description}"
+        told[card.name] = f"{card.task}, {rate}, {card.memory}, {latency}. {card.description}"
+    for name in models_to_pull():
+        told[name] = f"not here yet: raypipe models pull {name_to_pull(name)}"
+    width = max(len(name) for name in told) + 2
+    for name, facts in told.items():
         say(
             textwrap.fill(
-                facts, LINE, initial_indent=card.name.ljust(width), subsequent_indent=" " * width
+                facts, LINE, initial_indent=name.ljust(width), subsequent_indent=" " * width
             )
         )
+
+
+@models.command("pull")
+@click.argument("model", metavar="NAME")
+@click.option(
+    "--from",
+    "source",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    metavar="DIR",
+    help="Folder with the files as they are published; without it they are downloaded.",
+)
+def pull_model(model: str, source: Path | None) -> None:
+    """Get a published model and make it ready for use.
+
+    Its files are checked against the sha256 that raypipe knows, and what is made of them goes to
+    the folder RAYPIPE_MODELS, or to raypipe's place among your data.
+    """
+    from raypipe.inference.pull import pull
+
+    for path in pull(model, source):
+        say(f"{shown(str(path))}: {gigabytes(path.stat().st_size)}")
 
 
 @models.command("show")

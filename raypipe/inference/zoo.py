@@ -3,6 +3,7 @@
 Comes in: what the user wrote behind ``--model``. Goes out: a `ModelFile`. Known are
 
 - a shipped model's name (``passthrough``): a ``.tflite`` beside this module;
+- a pulled model's name (``dtln``): a ``.tflite`` in the user's folder of models;
 - a path to a ``.tflite`` with its card inside; else with its card beside it, in a
   file of the same name with ``.toml``; else, with ``--rate`` given, one that takes
   and gives one frame and remembers nothing;
@@ -20,9 +21,19 @@ from raypipe.inference.card import ModelCard, Tensors
 from raypipe.inference.interpreter import TensorNames
 from raypipe.inference.metadata import read_card
 from raypipe.inference.model_file import PYTHON, ModelFile, find_object, load_lane_model
+from raypipe.inference.pull import PUBLISHED, models_folder, name_to_pull
 from raypipe.inference.verify import Check, verify
 
-__all__ = ["Check", "ModelFile", "find_model", "load_lane_model", "shipped_models", "verify"]
+__all__ = [
+    "Check",
+    "ModelFile",
+    "find_model",
+    "load_lane_model",
+    "models_to_pull",
+    "pulled_models",
+    "shipped_models",
+    "verify",
+]
 
 SHIPPED = Path(__file__).parent / "shipped"
 
@@ -47,7 +58,8 @@ def find_model(name_or_path: str, rate_hz: int | None = None) -> ModelFile:
     Parameters
     ----------
     name_or_path : str
-        A shipped model's name, a path to a ``.tflite``, or ``python:package.module:factory``.
+        A shipped or pulled model's name, a path to a ``.tflite``, or
+        ``python:package.module:factory``.
     rate_hz : int, optional
         Sampling rate in Hz for a model whose card states none, or that has no card.
 
@@ -59,15 +71,19 @@ def find_model(name_or_path: str, rate_hz: int | None = None) -> ModelFile:
     if name_or_path.startswith(PYTHON):
         model = find_object(name_or_path)
         return replace(model, card=_at_rate(model.card, rate_hz, name_or_path))
-    path = SHIPPED / f"{name_or_path}.tflite"
-    if Path(name_or_path).name != name_or_path or not path.is_file():
-        path = Path(name_or_path)
+    path = _path(name_or_path)
     try:
         content = path.read_bytes()
     except (FileNotFoundError, NotADirectoryError) as error:
-        known = ", ".join(sorted(model.stem for model in SHIPPED.glob("*.tflite")))
+        to_pull = name_to_pull(name_or_path)
+        if to_pull is not None:
+            raise ModelError(
+                f"model '{name_or_path}' is not in {models_folder()} yet: "
+                f"'raypipe models pull {to_pull}' gets it"
+            ) from error
         raise ModelError(
-            f"no model '{name_or_path}': it is no file, and the known names are {known}"
+            f"no model '{name_or_path}': it is no file, and the known names are "
+            f"{', '.join(sorted(_known()))}"
         ) from error
     except OSError as error:
         raise ModelError(f"{path}: cannot be read: {error.strerror}") from error
@@ -78,6 +94,34 @@ def shipped_models() -> list[ModelFile]:
     """The models that come with raypipe, by name; those with the task ``test`` come last."""
     found = [find_model(path.stem) for path in sorted(SHIPPED.glob("*.tflite"))]
     return sorted(found, key=lambda model: (model.card.task == "test", model.card.name))
+
+
+def pulled_models() -> list[ModelFile]:
+    """The models in the user's folder of models, by name."""
+    paths = sorted(models_folder().glob("*.tflite"), key=lambda path: path.stem)
+    return [find_model(str(path)) for path in paths]
+
+
+def models_to_pull() -> list[str]:
+    """Names of those that can be pulled and are not in the user's folder of models."""
+    names = [name for published in PUBLISHED.values() for name in published.makes]
+    return [name for name in names if not (models_folder() / f"{name}.tflite").is_file()]
+
+
+def _path(name_or_path: str) -> Path:
+    """Where a model lies; what is neither shipped nor pulled is a path."""
+    if Path(name_or_path).name == name_or_path:
+        for folder in (SHIPPED, models_folder()):
+            path = folder / f"{name_or_path}.tflite"
+            if path.is_file():
+                return path
+    return Path(name_or_path)
+
+
+def _known() -> set[str]:
+    folders = (SHIPPED, models_folder())
+    there = {path.stem for folder in folders for path in folder.glob("*.tflite")}
+    return there.union(models_to_pull())
 
 
 def _card(path: Path, content: bytes, rate_hz: int | None) -> ModelCard:

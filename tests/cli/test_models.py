@@ -8,8 +8,26 @@ from pathlib import Path
 import pytest
 
 from raypipe.inference.card import ModelCard
+from raypipe.inference.pull import FOLDER_VARIABLE
 from raypipe.inference.zoo import SHIPPED, Check, shipped_models
 from tests.cli.conftest import Raypipe
+from tests.conftest import SHARED
+
+
+@pytest.fixture(autouse=True)
+def pulled(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The user's folder of models, not there yet."""
+    folder = tmp_path / "pulled"
+    monkeypatch.setenv(FOLDER_VARIABLE, str(folder))
+    return folder
+
+
+@pytest.fixture
+def published() -> Path:
+    folder = SHARED / "models" / "dtln"
+    if not folder.is_dir():
+        pytest.skip("DTLN's published weights are not beside this checkout")
+    return folder
 
 
 def test_list_names_every_shipped_model_within_eighty_columns(raypipe: Raypipe) -> None:
@@ -21,6 +39,38 @@ def test_list_names_every_shipped_model_within_eighty_columns(raypipe: Raypipe) 
         assert f"{model.card.name} {model.card.task}, " in words
         assert model.card.description in words
     assert ran.out.startswith("passthrough ")
+
+
+def test_list_tells_what_can_be_pulled(raypipe: Raypipe) -> None:
+    ran = raypipe("models", "list")
+    assert ran.out.splitlines()[-2:] == [
+        "dtln         not here yet: raypipe models pull dtln",
+        "dtln-int8    not here yet: raypipe models pull dtln",
+    ]
+
+
+def test_pull_says_what_it_has_written(raypipe: Raypipe, published: Path, pulled: Path) -> None:
+    ran = raypipe("models", "pull", "dtln", "--from", published)
+    assert (ran.code, ran.err) == (0, "")
+    assert ran.out == f"{pulled / 'dtln.tflite'}: 4.1 MB\n{pulled / 'dtln-int8.tflite'}: 1.3 MB\n"
+    listed = raypipe("models", "list").out
+    assert "not here yet" not in listed
+    assert listed.startswith("dtln         enhance, 16000 Hz, recurrent, 384 samples latency. ")
+    shown = raypipe("models", "show", "dtln-int8")
+    assert ModelCard.from_toml(shown.out, "what was shown").name == "dtln-int8"
+
+
+def test_pull_that_fails_is_one_sentence(raypipe: Raypipe, tmp_path: Path, pulled: Path) -> None:
+    (tmp_path / "model_1.tflite").write_bytes(b"no model")
+    ran = raypipe("models", "pull", "dtln", "--from", tmp_path)
+    assert (ran.code, ran.out) == (4, "")
+    assert ran.err.startswith(f"raypipe: {tmp_path / 'model_1.tflite'}: is not the published file")
+    assert len(ran.err.splitlines()) == 1
+    assert not pulled.exists()
+    ran = raypipe("models", "pull", "nope")
+    assert (ran.code, ran.err) == (
+        4, "raypipe: no model 'nope' can be pulled; known are dtln, dtln-int8\n",
+    )  # fmt: skip
 
 
 @pytest.mark.parametrize("name", ["passthrough", "recurrent"])

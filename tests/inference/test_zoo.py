@@ -11,8 +11,25 @@ import pytest
 
 from raypipe.errors import ModelError
 from raypipe.inference.metadata import CARD_NAME
-from raypipe.inference.zoo import SHIPPED, find_model, load_lane_model, shipped_models
+from raypipe.inference.pull import FOLDER_VARIABLE
+from raypipe.inference.zoo import (
+    SHIPPED,
+    find_model,
+    load_lane_model,
+    models_to_pull,
+    pulled_models,
+    shipped_models,
+)
 from tests.inference.models_for_tests import LANES, write_copy_model
+
+
+@pytest.fixture(autouse=True)
+def pulled(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The user's folder of models, empty."""
+    folder = tmp_path / "pulled"
+    folder.mkdir()
+    monkeypatch.setenv(FOLDER_VARIABLE, str(folder))
+    return folder
 
 
 @pytest.fixture
@@ -46,9 +63,38 @@ def test_shipped_models_are_small_enough_for_the_wheel() -> None:
 
 def test_unknown_name_lists_the_known_ones() -> None:
     with pytest.raises(
-        ModelError, match=r"no model 'pasthrough'.* known names are benchmark, delay, passthrough"
+        ModelError, match=r"no model 'pasthrough'.* known names are benchmark, delay, dtln, "
     ):
         find_model("pasthrough")
+
+
+def test_model_that_is_not_pulled_yet_says_how_to_get_it(pulled: Path) -> None:
+    for name in ("dtln", "dtln-int8"):
+        with pytest.raises(ModelError) as told:
+            find_model(name)
+        assert str(told.value) == (
+            f"model '{name}' is not in {pulled} yet: 'raypipe models pull dtln' gets it"
+        )
+    assert models_to_pull() == ["dtln", "dtln-int8"]
+    assert pulled_models() == []
+
+
+def test_pulled_model_is_found_by_its_name(pulled: Path) -> None:
+    shutil.copy(SHIPPED / "recurrent.tflite", pulled / "dtln.tflite")
+    assert find_model("dtln").path == str(pulled / "dtln.tflite")
+    assert [model.path for model in pulled_models()] == [str(pulled / "dtln.tflite")]
+    assert models_to_pull() == ["dtln-int8"]
+
+
+def test_pulled_model_does_not_take_a_shipped_one_s_name(pulled: Path) -> None:
+    shutil.copy(SHIPPED / "recurrent.tflite", pulled / "passthrough.tflite")
+    assert find_model("passthrough").card.name == "passthrough"
+
+
+def test_folder_of_models_need_not_be_there(pulled: Path) -> None:
+    pulled.rmdir()
+    assert pulled_models() == []
+    assert find_model("passthrough").card.name == "passthrough"
 
 
 def test_name_does_not_lead_out_of_the_shipped_folder() -> None:

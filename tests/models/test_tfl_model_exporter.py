@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,10 @@ from models.frame_module import save_frame_model
 from models.passthrough_model import CARD, FRAME, build, save
 from models.tfl_model_exporter import DESTINATION, export_to_tflite, main
 from raypipe.errors import ModelError
+from raypipe.inference.card import ModelCard, Tensors
+from raypipe.inference.graph import frames_in_a_call
+from raypipe.inference.quantize import weight_names
+from raypipe.inference.subgraph import signatures
 from raypipe.inference.zoo import find_model, load_lane_model, verify
 
 pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore")]
@@ -109,6 +114,54 @@ def test_quantised_weights_take_a_quarter_of_the_room(tf: Any, tmp_path: Path) -
     sound = noise(4, 256)
     difference = run(plain, sound) - run(small, sound)
     assert 0 < np.std(difference) < 0.05 * np.std(run(plain, sound))
+
+
+def test_named_weights_stay_float(tf: Any, tmp_path: Path) -> None:
+    weights = np.random.default_rng(0).normal(0, 0.05, (256, 256)).astype(np.float32)
+    saved = save_frame_model(
+        lambda frame: {"out": tf.matmul(tf.tanh(tf.matmul(frame, weights)), weights[:, ::-1])},
+        {"frame": 256},
+        tmp_path / "dense",
+    )
+    plain = export_to_tflite(saved, tmp_path / "plain.tflite")
+    first, second = weight_names(plain.read_bytes())
+    both = export_to_tflite(saved, tmp_path / "both.tflite", quantise=True)
+    path = tmp_path / "half.tflite"
+    half = export_to_tflite(saved, path, quantise=True, keep_float=[second])
+    assert weight_names(half.read_bytes()) == [second]
+    assert both.stat().st_size < half.stat().st_size < plain.stat().st_size
+    sound = noise(4, 256)
+    assert not np.array_equal(run(half, sound), run(both, sound))
+    with pytest.raises(ModelError, match=rf"no weights 'x' that could be int8; it has {first}, "):
+        export_to_tflite(saved, path, quantise=True, keep_float=["x"])
+
+
+def test_card_that_names_a_signature_gets_its_graph_and_that_of_several_frames(
+    tf: Any, tmp_path: Path
+) -> None:
+    weights = np.random.default_rng(0).normal(0, 1, (17, 17)).astype(np.float32)
+    module, functions = tf.Module(), {}
+    for name, frames in (("mask", 1), ("mask_3", 3), ("other", 1)):
+        spec = tf.TensorSpec([None, frames, 17], tf.float32, name="magnitude")
+        functions[name] = tf.function(
+            lambda magnitude: {"mask": tf.sigmoid(tf.matmul(magnitude, weights))},
+            input_signature=[spec],
+        )
+        setattr(module, name, functions[name])
+    tf.saved_model.save(module, str(tmp_path / "saved"), functions)
+    tensors = Tensors("magnitude", "mask", signature="mask")
+    card = ModelCard(name="m", frame=32, hop=16, memory="stateless", front_end="stft-mask",
+                     latency=16, rate_hz=16_000, tensors=tensors)  # fmt: skip
+    path = export_to_tflite(tmp_path / "saved", tmp_path / "m.tflite", card)
+    assert frames_in_a_call(path, card) == (1, 3)
+    assert set(signatures(path.read_bytes(), "m")) == {"mask", "mask_3"}
+    lanes = load_lane_model(find_model(str(path)), 16)
+    sound = noise(7, 16)
+    (masked,), _ = lanes.process([sound], [lanes.new_state(len(sound))])
+    assert 0 < np.std(masked) < np.std(sound)
+    with pytest.raises(ModelError, match="has no signature 'gone'"):
+        gone = replace(card, tensors=replace(tensors, signature="gone"))
+        export_to_tflite(tmp_path / "saved", path, gone)
 
 
 def test_script_exports_and_says_where(tf: Any, tmp_path: Path) -> None:
