@@ -232,7 +232,11 @@ def _meaning_fault(table: Mapping[str, Any]) -> str | None:
         if front_end == "dtln":
             return "field 'second' is missing; the front end dtln has two graphs"
         return f"field 'second': is there, but the front end {front_end} has one graph"
-    if (memory == "stateless") == bool(state):
+    if front_end != "waveform" and memory == "stateless":
+        return _found(
+            "memory", memory, f"finite or recurrent, as the front end {front_end} overlaps"
+        )
+    if front_end == "waveform" and (memory == "stateless") == bool(state):
         wanted = "no state tensors" if memory == "stateless" else "state tensors"
         return f"field 'memory': found '{memory}', which wants {wanted} in [tensors.state]"
     if memory == "finite" and not table.get("context"):

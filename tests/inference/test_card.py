@@ -98,3 +98,34 @@ def test_fault_names_file_field_found_and_wanted(line: str, instead: str, messag
 def test_card_made_in_python_is_checked_too() -> None:
     with pytest.raises(ModelError, match="model card 'x': field 'memory': found 'finite'"):
         ModelCard(name="x", frame=8, memory="finite", tensors=Tensors("a", "b"))
+
+
+def two_graphs(**changes: object) -> ModelCard:
+    mask = Tensors("magnitude", "mask", {"h": "h_out"}, "mask")
+    frames = Tensors("spectrum", "sound", {"g": "g_out"}, "frames")
+    facts = {"name": "x", "frame": 512, "hop": 128, "memory": "recurrent", "front_end": "dtln",
+             "tensors": mask, "second": frames}  # fmt: skip
+    return ModelCard(**facts | changes)  # type: ignore[arg-type]
+
+
+def test_card_of_two_graphs_reads_back_as_it_was() -> None:
+    card = two_graphs()
+    assert ModelCard.from_toml(card.to_toml(), "x") == card
+    assert [tensors.signature for tensors in card.graphs] == ["mask", "frames"]
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"hop": 100}, r"'hop': found 100, wanted a divisor of the frame \(512\)"),
+        ({"second": None}, "field 'second' is missing; the front end dtln has two graphs"),
+        ({"front_end": "stft-mask"}, "'second': is there, but the front end stft-mask has one"),
+        ({"second": Tensors("a", "b", {"h": "c"})}, "state input 'h' is in both graphs"),
+        ({"memory": "stateless"}, "found 'stateless', wanted finite or recurrent"),
+    ],
+)
+def test_graphs_that_do_not_go_together_are_refused(
+    changes: dict[str, object], message: str
+) -> None:
+    with pytest.raises(ModelError, match=message):
+        two_graphs(**changes)

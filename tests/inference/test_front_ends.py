@@ -15,6 +15,7 @@ from raypipe.inference.card import ModelCard, Tensors
 from raypipe.inference.front_ends import root_hann
 from raypipe.inference.graph import frames_in_a_call
 from raypipe.inference.lanes import GraphLanes
+from raypipe.inference.zoo import ModelFile, verify
 from tests.inference.models_for_tests import LANES, Pair, write_signatures
 
 FRAME, HOP = 64, 16
@@ -120,3 +121,13 @@ def test_graph_of_other_frames_is_refused(tmp_path: Path) -> None:
     card = ModelCard(name="x", front_end="stft-mask", tensors=MASK, **COMMON | {"frame": 128})  # type: ignore[arg-type]
     with pytest.raises(ModelError, match=r"found shape \(16, 1, 33\), wanted \(16, 1, 65\)"):
         GraphLanes(path, card, 4)
+
+
+def test_mask_without_memory_keeps_what_models_promise(tmp_path: Path) -> None:
+    card = ModelCard(
+        name="x", front_end="stft-mask", frame=FRAME, hop=HOP, latency=FRAME - HOP,
+        memory="finite", context=FRAME - HOP, tensors=Tensors("magnitude", "mask", {}, "mask"),
+    )  # fmt: skip
+    path = write_signatures(tmp_path / "m.tflite", {"mask": pairs(STFT_MASK, 1)["mask"][:1]})
+    checks = verify(ModelFile(str(path), card, ""))
+    assert [check for check in checks if not check.ok] == []
