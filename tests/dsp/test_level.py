@@ -155,6 +155,62 @@ def test_sines_of_round_frequencies_agree_with_the_filters(hz: int, rate_hz: int
     assert measure(sound, rate_hz).lufs == pytest.approx(loudness(sound, rate_hz), abs=0.1)
 
 
+def response(hz: float) -> float:
+    """Energy response of the standard's two filters at 48 kHz."""
+    z = np.exp(-2j * np.pi * hz / 48_000)
+    answer = 1.0
+    for b0, b1, b2, _, a1, a2 in (SHELF, HIGH_PASS):
+        answer *= abs((b0 + b1 * z + b2 * z**2) / (1 + a1 * z + a2 * z**2)) ** 2
+    return float(answer)
+
+
+@pytest.mark.parametrize(
+    "rate_hz", [8_000, 11_025, 12_000, 16_000, 22_050, 24_000, 32_000, 44_100, 48_000, 96_000]
+)
+def test_sines_follow_the_standard_at_every_rate(rate_hz: int) -> None:
+    low = [20.3, 25.1, 31.7]
+    tones = [40, 63, 80, 100, 150, 300, 400, 500, 700, 1000, 1200, 1500, 2000, 3000, 3700, 5000]
+    high = [6300, 8000, 10_000, 15_000, 19_500]
+    for hz in [*low, *tones, *high]:
+        if hz < 0.49 * rate_hz:
+            lufs = measure(sine(hz, rate_hz, 4, 0.5), rate_hz).lufs
+            wanted = -0.691 + 10 * math.log10(0.125 * response(hz))
+            assert lufs == pytest.approx(wanted, abs=0.1 if hz >= 40 else 0.15), (hz, rate_hz)
+
+
+@pytest.mark.parametrize("rate_hz", [8_000, 16_000, 44_100, 48_000, 96_000])
+def test_no_phase_of_a_sine_is_half_a_unit_off(rate_hz: int) -> None:
+    # The worst are those that meet every frame with the same phase.
+    design = LevelMeter(rate_hz, 1)._design
+    assert design is not None
+    frame = design.frame
+    for number in range(1, frame):
+        hz = number * rate_hz / (2 * frame)
+        wanted = -0.691 + 10 * math.log10(0.5 * response(min(hz, 24_000)))
+        for phase in (0.0, 0.25, 0.5, 0.75):
+            at = np.arange(rate_hz) / rate_hz
+            sound = np.sin(2 * np.pi * hz * at + phase * np.pi).astype(np.float32)[None]
+            assert measure(sound, rate_hz).lufs == pytest.approx(wanted, abs=0.5), (hz, phase)
+
+
+@pytest.mark.parametrize("rate_hz", [1_000, 1_500, 2_000, 3_150, 4_000, 6_000])
+def test_rates_too_low_for_speech_are_measured_all_the_same(rate_hz: int) -> None:
+    for hz in (60, 0.2 * rate_hz, 0.4 * rate_hz):
+        wanted = -0.691 + 10 * math.log10(0.125 * response(hz))
+        lufs = measure(sine(hz, rate_hz, 4, 0.5), rate_hz).lufs
+        assert lufs == pytest.approx(wanted, abs=0.6)
+
+
+@pytest.mark.parametrize("rate_hz", [16_000, 48_000])
+def test_a_constant_of_full_scale_is_silent(rate_hz: int) -> None:
+    sound = np.ones((1, 3 * rate_hz), np.float32)
+    (measured,) = stretches(LevelMeter(rate_hz, 1), sound, [])
+    assert measured.energies[0] > 1e-3  # the step at its start is not
+    assert (measured.energies[1:] < 1e-6).all()
+    quiet = sound + 0.01 * pink(rate_hz, 3)
+    assert measure(quiet[:, rate_hz:], rate_hz).peak_db == pytest.approx(0, abs=0.1)
+
+
 def test_odd_signals_come_within_half_a_unit() -> None:
     rng = np.random.default_rng(5)
     clicks = 0.9 * (rng.random((1, 48_000 * 8)) < 3 / 48_000)
@@ -200,6 +256,29 @@ def test_no_cut_changes_a_bit(rate_hz: int, channels: int, cuts: list[float]) ->
     assert np.array_equal(np.concatenate([part.energies for part in parts]), whole.energies)
     assert max(part.peak for part in parts) == whole.peak == np.abs(sound).max()
     assert measure(sound, rate_hz, at) == measure(sound, rate_hz)
+
+
+@pytest.mark.parametrize("rate_hz", [8_000, 16_000, 44_100, 48_000, 96_000, 192_000])
+def test_cuts_around_the_ends_of_hops_change_no_bit(rate_hz: int) -> None:
+    rng = np.random.default_rng(rate_hz)
+    sound = (0.2 * rng.standard_normal((2, rate_hz))).astype(np.float32)
+    meter = LevelMeter(rate_hz, 2)
+    (whole,) = stretches(meter, sound, [])
+    hop = rate_hz // len(whole.energies)
+    ends = [number * hop + near for number in (1, 4, 5) for near in range(-9, 10)]
+    for cuts in (ends, [1, 2, 3], [rate_hz - 1], list(range(0, rate_hz, rate_hz // 200))):
+        parts = stretches(meter, sound, cuts)
+        assert np.array_equal(np.concatenate([part.energies for part in parts]), whole.energies)
+
+
+def test_a_channel_does_not_depend_on_its_company() -> None:
+    rng = np.random.default_rng(7)
+    sound = (0.2 * rng.standard_normal((3, 40_000))).astype(np.float32)
+    (alone,) = stretches(LevelMeter(16_000, 1), sound[1:2], [777])[1:]
+    with_silence = np.zeros_like(sound)
+    with_silence[1] = sound[1]
+    (together,) = stretches(LevelMeter(16_000, 3), with_silence, [777])[1:]
+    assert np.array_equal(alone.energies, together.energies)
 
 
 def test_the_layout_in_memory_changes_no_bit() -> None:
