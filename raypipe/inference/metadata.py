@@ -14,21 +14,20 @@ Layout (see `raypipe.inference.flat`)::
 from __future__ import annotations
 
 import struct
-from typing import Any
+
+import numpy as np
 
 from raypipe.errors import ModelError
 from raypipe.inference import flat
 from raypipe.inference.card import ModelCard
+from raypipe.inference.packing import FILE_ID, pack, unpack
 
 CARD_NAME = b"raypipe.card"
-FILE_ID = b"TFL3"
 
 _MODEL_BUFFERS, _MODEL_METADATA = 4, 6
 _METADATA_NAME, _METADATA_BUFFER = 0, 1
 _BUFFER_DATA = 0
 """Numbers of the fields in TFLite's schema."""
-_ALIGNMENT = 16
-"""Bytes to which TFLite's schema aligns each tensor buffer."""
 
 
 def read_card(content: bytes | memoryview, where: str) -> ModelCard | None:
@@ -75,44 +74,18 @@ def embed_card(content: bytes, card: ModelCard) -> bytes:
     bytes
         A whole ``.tflite``; the same input always gives the same bytes.
     """
-    import flatbuffers
     from ai_edge_litert import schema_py_generated as schema
 
-    class AlignedBuffer(schema.BufferT):  # type: ignore[misc]
-        """Packs its data aligned, which the generated code does not."""
-
-        def Pack(self, builder: Any) -> Any:
-            vector = None
-            if self.data is not None:
-                data = bytes(self.data)
-                builder.StartVector(1, len(data), _ALIGNMENT)
-                builder.head -= len(data)
-                builder.Bytes[builder.head : builder.head + len(data)] = data
-                vector = builder.EndVector()
-            schema.BufferStart(builder)
-            if vector is not None:
-                schema.BufferAddData(builder, vector)
-            return schema.BufferEnd(builder)
-
-    model = schema.ModelT.InitFromPackedBuf(content)
-    model.buffers = [_copied(AlignedBuffer, buffer.data) for buffer in model.buffers]
+    model = unpack(content, "the model")
     model.metadata = model.metadata or []
     entry = next((m for m in model.metadata if m.name == CARD_NAME), None)
     if entry is None:
         entry = schema.MetadataT()
         entry.name, entry.buffer = CARD_NAME.decode(), len(model.buffers)
         model.metadata.append(entry)
-        model.buffers.append(AlignedBuffer())
-    model.buffers[entry.buffer].data = card.to_toml().encode()
-    builder = flatbuffers.Builder(len(content) + 4096)
-    builder.Finish(model.Pack(builder), file_identifier=FILE_ID)
-    return bytes(builder.Output())
-
-
-def _copied(kind: Any, data: Any) -> Any:
-    buffer = kind()
-    buffer.data = data
-    return buffer
+        model.buffers.append(schema.BufferT())
+    model.buffers[entry.buffer].data = np.frombuffer(card.to_toml().encode(), np.uint8)
+    return pack(model)
 
 
 def _card_bytes(content: bytes | memoryview) -> bytes | None:
