@@ -15,6 +15,7 @@ from __future__ import annotations
 from collections import Counter, deque
 from dataclasses import dataclass, replace
 
+from raypipe.inference.widths import LADDER
 from raypipe.types import (
     AudioFile,
     BatchResult,
@@ -34,6 +35,10 @@ LANE_SECONDS = 700.0
 
 SHORTEST_S, LONGEST_S = 5.0, 60.0
 """Bounds of a segment: under the shorter, calls cost more than steps; over the longer, memory."""
+
+GRAIN, FULL = LADDER[1:3]
+"""Few lanes go by so many, as rows that a graph has too many cost as much as those in use; from so
+many on, one graph holds what two would."""
 
 MOST_MOVES = 2
 """A file that must be decoded from its start by a new owner changes hands so often at most."""
@@ -165,13 +170,17 @@ class Schedule:
             foreign = one.pinned and one.owner != worker
             if (foreign and not self._may_move(one, has, worker)) or (one.solo and chosen):
                 continue
-            one.moves += foreign
             if chosen and (lanes + one.lanes > self.lanes or len(chosen) >= share):
                 break
             chosen.append(ticket)
             lanes += one.lanes
             if one.solo:
                 break
+        while len(chosen) > 1 and GRAIN < lanes < FULL and lanes % GRAIN:
+            lanes -= self._open[chosen.pop()].lanes
+        for ticket in chosen:
+            one = self._open[ticket]
+            one.moves += one.pinned and one.owner != worker
         return self._send(worker, tuple(chosen)) if chosen else None
 
     def _may_move(self, one: _Open, has: Counter[str], worker: str) -> bool:

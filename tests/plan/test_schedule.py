@@ -146,6 +146,15 @@ def test_a_long_file_among_short_ones_ends_with_them() -> None:
     assert time_of_a_run(lengths_s, 70, 2, 2) < 1.2 * sum(lengths_s) / 2
 
 
+def test_few_lanes_fill_the_rows_that_they_cost() -> None:
+    for files, wanted in ((3, 3), (5, 5), (8, 5), (12, 10), (14, 14), (30, 30)):
+        schedule = Schedule(70)
+        for number in range(files):
+            schedule.opened(audio(f"{number}"), 0)
+        batch = schedule.take("w")
+        assert batch is not None and len(batch.segments) == wanted
+
+
 def test_a_second_batch_is_given_only_if_it_is_full() -> None:
     schedule = Schedule(4)
     for number in range(11):
