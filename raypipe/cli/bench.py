@@ -54,9 +54,10 @@ def bench(names: tuple[str, ...], rate_hz: int | None, as_json: bool) -> None:
 
 
 def _default_models() -> list[str]:
-    from raypipe.inference.zoo import shipped_models
+    from raypipe.inference.zoo import pulled_models, shipped_models
 
-    real = [model.card.name for model in shipped_models() if model.card.task != "test"]
+    here = [*pulled_models(), *shipped_models()]
+    real = [model.card.name for model in here if model.card.task != "test"]
     return real or [DEFAULT_MODEL]
 
 

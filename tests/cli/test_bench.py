@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from raypipe.cli import entry
 from raypipe.inference import speed
+from raypipe.inference.metadata import embed_card
 from raypipe.inference.zoo import find_model
 from raypipe.tuning import tuned
 
@@ -34,6 +36,19 @@ def test_json_says_the_same_and_auto_remembers_it(capsys: pytest.CaptureFixture[
     assert [one["lanes"] for one in facts["speeds"]] == [1, 5, 14, 35, 70]
     found = tuned(find_model("recurrent"), measure=False)
     assert facts["auto"] == {"lanes": found.lanes, "workers": found.workers}
+
+
+def test_all_but_test_models_are_measured_by_default(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("RAYPIPE_MODELS", str(tmp_path / "models"))
+    (tmp_path / "models").mkdir()
+    card = replace(find_model("recurrent").card, name="mine", task="enhance")
+    content = embed_card(Path(find_model("recurrent").path).read_bytes(), card)
+    (tmp_path / "models/mine.tflite").write_bytes(content)
+    assert entry(["bench", "--json"]) == 0
+    names = [one["model"] for one in json.loads(capsys.readouterr().out)["models"]]
+    assert names == ["mine", "passthrough"]
 
 
 def test_unknown_model_is_a_sentence(capsys: pytest.CaptureFixture[str]) -> None:
