@@ -150,8 +150,8 @@ def test_card_that_names_a_signature_gets_its_graph_and_that_of_several_frames(
         setattr(module, name, functions[name])
     tf.saved_model.save(module, str(tmp_path / "saved"), functions)
     tensors = Tensors("magnitude", "mask", signature="mask")
-    card = ModelCard(name="m", frame=32, hop=16, memory="stateless", front_end="stft-mask",
-                     latency=16, rate_hz=16_000, tensors=tensors)  # fmt: skip
+    card = ModelCard(name="m", frame=32, hop=16, memory="finite", front_end="stft-mask",
+                     latency=16, context=16, rate_hz=16_000, tensors=tensors)  # fmt: skip
     path = export_to_tflite(tmp_path / "saved", tmp_path / "m.tflite", card)
     assert frames_in_a_call(path, card) == (1, 3)
     assert set(signatures(path.read_bytes(), "m")) == {"mask", "mask_3"}
