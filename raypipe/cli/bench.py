@@ -16,9 +16,6 @@ if TYPE_CHECKING:
     from raypipe.inference.zoo import ModelFile
     from raypipe.tuning import Tuned
 
-DEFAULT_MODEL = "benchmark"
-"""Measured where no model is named and none but test models are there."""
-
 
 @click.command()
 @click.option("-m", "--model", "names", multiple=True, metavar="NAME|PATH",
@@ -57,8 +54,7 @@ def _default_models() -> list[str]:
     from raypipe.inference.zoo import pulled_models, shipped_models
 
     here = [*pulled_models(), *shipped_models()]
-    real = [model.card.name for model in here if model.card.task != "test"]
-    return real or [DEFAULT_MODEL]
+    return [model.card.name for model in here if model.card.task != "test"]
 
 
 def _facts(model: ModelFile, speeds: list[LaneSpeed], auto: Tuned) -> dict[str, Any]:

@@ -20,8 +20,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from raypipe.errors import ModelError, StorageError
-from raypipe.inference import dtln
-from raypipe.inference.dtln_weights import prepare, read_trained
 
 SKELETON = Path(__file__).parent / "shipped" / "dtln.skeleton"
 
@@ -114,6 +112,10 @@ def pull(model: str, source: Path | None = None) -> list[Path]:
     StorageError
         If the folder of models cannot be written to.
     """
+    # Every worker loads this module to find models; only a pull makes them.
+    from raypipe.inference import dtln
+    from raypipe.inference.dtln_weights import prepare, read_trained
+
     name = name_to_pull(model)
     if name is None:
         known = ", ".join(made for found in PUBLISHED.values() for made in found.makes)
