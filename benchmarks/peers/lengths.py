@@ -30,8 +30,7 @@ def question(setting: Setting) -> Question:
         "lengths", f"Mixed lengths: {spoken(total_s)}, {PROCESSES} workers",
         shows={f"lanes filled of {setting.lanes}": "mean_lanes"},
     )  # fmt: skip
-    # The lightest model: what is around it counts most.
-    for name, model in list(setting.models.items())[-1:]:
+    for name, model in setting.models.items():
         base = f"{len(equal_s)} files of {EQUAL_S:g} s, {name}"
         other = f"{len(lengths_s)} files of {min(lengths_s):.0f} to {max(lengths_s):.0f} s, {name}"
         run = partial(_run, setting, model)
