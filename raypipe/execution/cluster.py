@@ -19,6 +19,7 @@ import ray
 from ray.exceptions import RaySystemError, RpcError
 
 from raypipe.errors import UsageError
+from raypipe.execution.auth import use_token
 
 KNOCK_S = 5.0
 """Longest wait for a connection to a cluster."""
@@ -76,6 +77,7 @@ def ray_session(address: str | None, workers: int) -> Iterator[int]:
 
 def _attach(address: str) -> None:
     _knock(address)
+    use_token()
     try:
         ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR)
     except (ConnectionError, RaySystemError, RpcError, ValueError, RuntimeError) as error:
