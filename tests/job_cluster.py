@@ -59,8 +59,8 @@ class JobCluster:
 
 
 @contextlib.contextmanager
-def job_cluster(cpus: int = 2) -> Iterator[JobCluster]:
-    """Start it, give it, stop every process of it."""
+def job_cluster(cpus: int = 2, auth: str = "token") -> Iterator[JobCluster]:
+    """Start it, give it, stop every process of it; `auth` is ``token`` or ``disabled``."""
     folder = Path(tempfile.mkdtemp(prefix="rp", dir="/tmp"))  # sockets want short paths
     home = folder / "home"
     (home / ".ray").mkdir(parents=True)
@@ -76,15 +76,18 @@ def job_cluster(cpus: int = 2) -> Iterator[JobCluster]:
     }
     gcs, dashboard = _free_port(), _free_port()
     cluster = JobCluster(f"http://127.0.0.1:{dashboard}", f"127.0.0.1:{gcs}", home, token, env)
+    node_env = env | {"RAY_AUTH_MODE": auth}
     nodes: list[subprocess.Popen[bytes]] = []
     log = folder / "log"
     try:
-        nodes.append(_node(env, folder, log, "--head", f"--port={gcs}", "--num-cpus=0",
+        nodes.append(_node(node_env, folder, log, "--head", f"--port={gcs}", "--num-cpus=0",
                            f"--dashboard-port={dashboard}", "--dashboard-host=127.0.0.1",
                            f"--ray-client-server-port={_free_port()}"))  # fmt: skip
         _wait_for(dashboard, nodes[0], log)
-        nodes.append(_node(env, folder, log, f"--address=127.0.0.1:{gcs}", f"--num-cpus={cpus}"))
-        _wait_for_nodes(cluster, 2, nodes, log)
+        nodes.append(
+            _node(node_env, folder, log, f"--address=127.0.0.1:{gcs}", f"--num-cpus={cpus}")
+        )
+        _wait_for_nodes(cluster, auth, 2, nodes, log)
         yield cluster
     finally:
         _stop(nodes, folder)
@@ -110,8 +113,8 @@ def _node(env: dict[str, str], folder: Path, log: Path, *arguments: str) -> subp
     ]  # fmt: skip
     with log.open("ab") as place:
         return subprocess.Popen(
-            command, env=env | {"RAY_AUTH_MODE": "token"}, stdout=place, stderr=place,
-            stdin=subprocess.DEVNULL, start_new_session=True,
+            command, env=env, stdout=place, stderr=place, stdin=subprocess.DEVNULL,
+            start_new_session=True,
         )  # fmt: skip
 
 
@@ -132,13 +135,13 @@ def _wait_for(port: int, node: subprocess.Popen[bytes], log: Path) -> None:
 
 
 def _wait_for_nodes(
-    cluster: JobCluster, number: int, nodes: list[subprocess.Popen[bytes]], log: Path
+    cluster: JobCluster, auth: str, number: int, nodes: list[subprocess.Popen[bytes]], log: Path
 ) -> None:
     code = (
         f"import ray; ray.init({cluster.gcs!r}, log_to_driver=False); "
         "print(sum(node['Alive'] for node in ray.nodes()))"
     )
-    env = cluster.env | {"RAY_AUTH_MODE": "token"}
+    env = cluster.env | {"RAY_AUTH_MODE": auth}
     end_s = time.monotonic() + START_S
     said = ""
     while time.monotonic() < end_s and all(node.poll() is None for node in nodes):

@@ -23,6 +23,7 @@ from raypipe.cli.enhance import enhance
 from raypipe.cli.options import one_output, settings_of
 from raypipe.errors import UsageError
 from raypipe.settings import RunSettings
+from raypipe.storage import show
 from raypipe.types import RawLayout
 
 CAN_BE_SUBMITTED: dict[str, click.Command] = {"enhance": enhance}
@@ -43,7 +44,7 @@ class JobCommand:
     metadata: dict[str, str]
     """For the list of jobs."""
     paths: tuple[str, ...]
-    """Those of IN, OUT and others that are no addresses: every node must see them."""
+    """Of IN, OUT, report and model, what every node must see under the same path."""
 
     @property
     def entrypoint(self) -> str:
@@ -103,8 +104,13 @@ def job_command(arguments: Sequence[str], working_dir: str | None = None) -> Job
         "in": source,
         "out": output,
     }
-    extra = [text for text in (given["report"], values["model"]) if text and os.path.isabs(text)]
-    paths = tuple(text for text in (source, output, *extra) if _is_path(text))
+    if folder is not None and _is_path(output) and not os.path.isabs(_plain(output)):
+        raise UsageError(
+            f"{show(output)}: OUT would lie in the copy of --working-dir, which goes with the job; "
+            "give an address or an absolute path"
+        )
+    named = (source.removeprefix("@"), output, given["report"] or "", values["model"])
+    paths = tuple(text for text in named if _is_path(text) and os.path.isabs(_plain(text)))
     return JobCommand(tuple(words), metadata, paths)
 
 
@@ -149,6 +155,10 @@ def _there(text: str) -> str:
     path = os.path.join(os.getcwd(), text[len(sign) :])
     folder = os.sep if path.endswith(os.sep) else ""
     return sign + os.path.normpath(path).rstrip(os.sep) + folder
+
+
+def _plain(text: str) -> str:
+    return text.removeprefix("file://")
 
 
 def _is_path(text: str) -> bool:

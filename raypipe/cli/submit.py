@@ -87,8 +87,8 @@ def submit(
     )  # fmt: skip
     api = _reach(address)
     if command.paths:
-        names = " and ".join(show(path) for path in command.paths)
-        _tell(f"{names}: paths, not addresses, so every node of the cluster must see them")
+        names = ", ".join(show(path) for path in command.paths)
+        _tell(f"{names}: every node of the cluster must see this path")
     name = submission_id or _new_id()
     try:
         api.submit(

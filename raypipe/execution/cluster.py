@@ -19,7 +19,7 @@ import ray
 from ray.exceptions import RaySystemError, RpcError
 
 from raypipe.errors import UsageError
-from raypipe.execution.auth import use_token
+from raypipe.execution.auth import PLACES, use_token
 
 KNOCK_S = 5.0
 """Longest wait for a connection to a cluster."""
@@ -77,12 +77,13 @@ def ray_session(address: str | None, workers: int) -> Iterator[int]:
 
 def _attach(address: str) -> None:
     _knock(address)
-    use_token()
+    token = use_token()
     try:
         ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR)
     except (ConnectionError, RaySystemError, RpcError, ValueError, RuntimeError) as error:
         cause = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-        raise UsageError(f"no Ray cluster can be reached at {address}: {cause}") from error
+        shown = f"it was shown the token from {token.origin}" if token else f"no token in {PLACES}"
+        raise UsageError(f"no Ray cluster can be reached at {address}: {cause}; {shown}") from error
 
 
 def _knock(address: str) -> None:

@@ -39,7 +39,11 @@ OLDEST_RAY = (2, 50)
 ANSWER_S = 20.0
 """Longest wait for one answer."""
 
-CLIENT_LOGGERS = ("ray.dashboard.modules.dashboard_sdk", "ray.dashboard.modules.job.sdk")
+CLIENT_LOGGERS = (
+    "ray.dashboard.modules.dashboard_sdk",
+    "ray.dashboard.modules.job.sdk",
+    "ray._private.runtime_env.packaging",
+)
 """They say on the terminal what raypipe says itself."""
 
 
@@ -79,7 +83,7 @@ def jobs_address(given: str | None, environment: Mapping[str, str] | None = None
         # RAY_ADDRESS may also hold the address that ray.init wants.
         if address is None and (text.startswith("http") or (text and name == ADDRESS_VARIABLES[0])):
             address, origin = text, name
-    address = (address or DEFAULT_ADDRESS).rstrip("/")
+    address = address or DEFAULT_ADDRESS
     if "://" not in address:
         address = f"http://{address}"
     parts = urllib.parse.urlsplit(address)
@@ -92,7 +96,7 @@ def jobs_address(given: str | None, environment: Mapping[str, str] | None = None
             f"{origin} {show(address)}: wanted is the address of the cluster's dashboard, "
             "such as http://HEAD:8265"
         )
-    return address
+    return address.rstrip("/")
 
 
 class JobsApi:
@@ -284,5 +288,5 @@ def _without(names: tuple[str, ...]) -> Iterator[None]:
 
 def _last_line(said: object) -> str:
     """Of a traceback, the line that says what was wrong."""
-    lines = [line.strip() for line in str(said).splitlines() if line.strip()]
-    return show(lines[-1].rstrip(".")) if lines else "nothing more"
+    lines = [line for line in (line.strip(" .") for line in str(said).splitlines()) if line]
+    return show(re.sub(r"^[\w.]+(Error|Exception): ", "", lines[-1])) if lines else "nothing more"
