@@ -90,7 +90,8 @@ def use_token() -> Token | None:
 
     if hasattr(_raylet, "AuthenticationTokenLoader"):  # Ray 2.52 and later
         os.environ[MODE] = "token"
-        _raylet.Config.initialize("")  # Ray has read its settings when it was imported
+        # Ray has read its settings when it was imported.
+        _raylet.Config.initialize("")  # type: ignore[attr-defined]
     return token
 
 

@@ -1,4 +1,4 @@
-"""`raypipe submit` on a real cluster that wants a token, from a shell that has set nothing of Ray's.
+"""`raypipe submit` on a real cluster that wants a token, from a shell that knows nothing of it.
 
 Made with `ray start`: a head without CPUs, and one worker node.
 """
