@@ -145,6 +145,9 @@ class Chaos:
             )
         return BatchResult(batch.number, tuple(answers))
 
+    def facts(self) -> dict[str, object]:
+        return {}
+
     def close(self) -> None:
         pass
 
