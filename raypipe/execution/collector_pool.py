@@ -111,7 +111,8 @@ class CollectorPool:
         if self._nodes is None:
             return {}
         if seat.index == 0 and self._sight is not None and self._sight.output:
-            here = NodeAffinitySchedulingStrategy(self._nodes.driver, soft=True)
+            # Not soft: with that Ray takes another node at times, where this one has no CPU.
+            here = NodeAffinitySchedulingStrategy(self._nodes.driver, soft=False)
             return {"scheduling_strategy": here}
         return self._nodes.placing()
 

@@ -34,6 +34,15 @@ COMMAND = (sys.executable, "-c", "from raypipe.cli import main; main()", "enhanc
 class Node:
     address: str
     process: subprocess.Popen[bytes]
+    log: Path
+
+    def started(self) -> None:
+        """Wait until it has joined."""
+        until(lambda: "Ray runtime started" in self.log.read_text() or self._ended())
+        assert not self._ended(), self.log.read_text()
+
+    def _ended(self) -> bool:
+        return self.process.poll() is not None
 
     def kill(self) -> None:
         """All its processes at once, as where a machine loses its power."""
@@ -67,7 +76,7 @@ class Cluster:
             "RAY_USAGE_STATS_ENABLED": "0",
             "RAY_TMPDIR": str(self.folder),
             "PYTHONPATH": str(ROOT),
-            "XDG_CACHE_HOME": str(self.folder / "cache"),
+            "XDG_CACHE_HOME": str(self.cache("driver")),
             # A dead node should be missed in seconds, not half a minute.
             "RAY_health_check_initial_delay_ms": "1000",
             "RAY_health_check_period_ms": "1000",
@@ -81,19 +90,25 @@ class Cluster:
             f"--head --num-cpus=0 --port={self.port} --include-dashboard=false "
             f"--temp-dir={self.folder}/ray", "127.0.0.1",
         )  # fmt: skip
+        self.head.started()
 
     @property
     def address(self) -> str:
         return f"127.0.0.1:{self.port}"
 
     def add(self, cpus: int = 1, hidden: Sequence[Path] = (), **env: str) -> Node:
-        """Let a node join; `hidden` folders are empty on it."""
+        """Let a node join, which takes seconds; `hidden` folders are empty on it."""
         address = f"127.0.0.{len(self.nodes) + 2}"
+        env = {"XDG_CACHE_HOME": str(self.cache(address))} | env
         node = self._start(
             f"--address={self.address} --num-cpus={cpus}", address, hidden=hidden, env=env
         )
         self.nodes.append(node)
         return node
+
+    def cache(self, address: str) -> Path:
+        """A node's own folder for caches."""
+        return self.folder / f"cache-{address}"
 
     def _start(
         self, how: str, address: str, hidden: Sequence[Path] = (), env: dict[str, str] | None = None
@@ -110,11 +125,14 @@ class Cluster:
         log = self.folder / f"{address}.log"
         with log.open("wb") as out:
             process = subprocess.Popen(
-                command, env=self.env | (env or {}), stdout=out, stderr=out, start_new_session=True
+                command,
+                env=self.env | (env or {}),
+                cwd=self.folder,
+                stdout=out,
+                stderr=out,
+                start_new_session=True,
             )
-        until(lambda: "Ray runtime started" in log.read_text() or process.poll() is not None)
-        assert process.poll() is None, log.read_text()
-        return Node(address, process)
+        return Node(address, process, log)
 
     def close(self) -> None:
         for node in [*self.nodes, self.head]:
@@ -125,7 +143,11 @@ class Cluster:
         command = [*COMMAND, *map(str, arguments), "--address", self.address]
         return Run(
             subprocess.Popen(
-                command, env=self.env | env, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE
+                command,
+                env=self.env | env,
+                cwd=self.folder,
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.PIPE,
             )
         )
 
@@ -163,6 +185,8 @@ def cluster(folder: Path, nodes: int) -> Iterator[Cluster]:
     try:
         for _ in range(nodes):
             one.add()
+        for node in one.nodes:
+            node.started()
         yield one
     finally:
         one.close()
