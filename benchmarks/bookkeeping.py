@@ -91,6 +91,10 @@ class NullExecutor:
         self._events.clear()
         return events
 
+    def facts(self) -> dict[str, object]:
+        """Nothing to tell."""
+        return {}
+
     def close(self) -> None:
         """Nothing to stop."""
 

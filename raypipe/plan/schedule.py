@@ -45,6 +45,10 @@ MOST_MOVES = 2
 SOLO_STRIKES = 2
 """Workers that a file alone in its batch must have cost before it is to blame."""
 
+INNOCENT_NODES = 2
+"""Machines that may be lost with a file's batch before that is suspected: machines go for reasons
+of their own, but a file that fills a container's memory may take all of it along each time."""
+
 
 @dataclass(slots=True)
 class _Open:
@@ -60,6 +64,8 @@ class _Open:
     """Workers lost over its present segment while it was alone in its batch."""
     collector_strikes: int = 0
     """Collectors lost over it alone."""
+    nodes_lost: int = 0
+    """Machines that went while it was being stepped there."""
     moves: int = 0
     """Times that another worker took it over although its owner was there."""
     solo: bool = False
@@ -92,7 +98,7 @@ class Schedule:
     lanes : int
         Lanes that a batch should have; a file with more channels still goes whole.
     workers : int
-        Workers among which few files are shared out.
+        Workers among which few files are shared out; may be set anew at any time.
     segment_s : float or None
         Length of a segment in seconds; None: from the number of files in the batch.
     """
@@ -199,8 +205,7 @@ class Schedule:
         segments = tuple(self._open[ticket].segment for ticket in tickets)
         # Whole seconds: then resamplers, whose blocks are a second long, keep little inside.
         lanes = sum(self._open[ticket].lanes for ticket in tickets)
-        share_s = min(LONGEST_S, max(SHORTEST_S, LANE_SECONDS // lanes))
-        batch = FrameBatch(self._batches, segments, self.segment_s or share_s)
+        batch = FrameBatch(self._batches, segments, self.segment_s or _segment_s(lanes))
         self._out[batch.number] = _Out(batch, worker)
         return batch
 
@@ -227,7 +232,9 @@ class Schedule:
         one.strikes = 0
         self._ready[answer.ticket] = None
 
-    def lost(self, running: int | None, waiting: tuple[int, ...], why: str) -> list[Failed]:
+    def lost(
+        self, running: int | None, waiting: tuple[int, ...], why: str, *, node_lost: bool = False
+    ) -> list[Failed]:
         """A worker is gone; its batches are to run again.
 
         Parameters
@@ -238,12 +245,16 @@ class Schedule:
             Batches that it had not begun.
         why : str
             What happened to it.
+        node_lost : bool
+            True where its machine went, too: no suspicion, the first `INNOCENT_NODES` times.
 
         Returns
         -------
         list of Failed
             A file that has now cost `SOLO_STRIKES` workers alone.
         """
+        if node_lost and running is not None and self._innocent(running):
+            waiting, running = (running, *waiting), None
         for number in waiting:
             for segment in self._out.pop(number).batch.segments:
                 if segment.ticket in self._open:
@@ -264,6 +275,14 @@ class Schedule:
                 return [self._failed(ticket, f"the worker {why} over it, twice, with it alone")]
             self._suspects.append((ticket,))
         return []
+
+    def _innocent(self, number: int) -> bool:
+        """Count the machine that was lost with a batch; True while that may be chance."""
+        batch = self._out[number].batch
+        files = [self._open[s.ticket] for s in batch.segments if s.ticket in self._open]
+        for one in files:
+            one.nodes_lost += 1
+        return all(one.nodes_lost <= INNOCENT_NODES for one in files)
 
     def forget_worker(self, worker: str) -> None:
         """Files that this worker had open may go anywhere."""
@@ -303,6 +322,16 @@ class Schedule:
         self._open[again].solo = one.solo or ticket in suspects
         self._open[again].collector_strikes = strikes
         return again
+
+
+def _segment_s(lanes: int) -> float:
+    """Length of a segment in a batch with so many lanes."""
+    return min(LONGEST_S, max(SHORTEST_S, LANE_SECONDS // lanes))
+
+
+def batch_seconds(lanes: int, segment_s: float | None) -> float:
+    """Sound that a full batch holds, in seconds of all lanes."""
+    return lanes * (segment_s or _segment_s(lanes))
 
 
 def _left_s(info: SoundInfo, start: int, guess_s: float) -> float:
