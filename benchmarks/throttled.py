@@ -218,7 +218,7 @@ class Meter:
         ready_s, window_s = self._executor.ready_s, self._load.window_s
         if self.begin is None:
             settled = ready_s is not None and time.monotonic() > ready_s + SETTLE_S
-            if settled if window_s is not None else progress.audio_s > 0:
+            if settled or (window_s is None and progress.working_s > 0):
                 self.begin = self.now(progress)
         elif window_s is not None and time.monotonic() > self.begin[0] + window_s:
             raise Enough
