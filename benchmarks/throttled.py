@@ -115,8 +115,8 @@ class Throttled:
             state = None if ended else {name: a.copy() for name, a in self._state.items()}
             answers.append(Stepped(segment.ticket, info, read, ended, state))
             level = Measured(0.0, np.zeros(read * HOPS_PER_S // RATE_HZ))
-            sound = np.zeros((1, 0), np.int16)
-            part = Part("sound", segment.file.output, TARGET, segment.start, sound)
+            # No samples: every part of a file begins where the one before has ended, at none.
+            part = Part("sound", segment.file.output, TARGET, 0, np.zeros((1, 0), np.int16))
             pieces[segment.collector].append(
                 Piece(segment.ticket, segment.file, info, (part,), segment.start,
                       segment.start == 0, ended, read, level, level, (), 0.0, self._name)

@@ -15,7 +15,6 @@ from __future__ import annotations
 from collections import Counter, deque
 from dataclasses import dataclass, replace
 
-from raypipe.inference.widths import LADDER
 from raypipe.plan.ready import Ready
 from raypipe.types import (
     AudioFile,
@@ -37,9 +36,9 @@ LANE_SECONDS = 700.0
 SHORTEST_S, LONGEST_S = 5.0, 60.0
 """Bounds of a segment: under the shorter, calls cost more than steps; over the longer, memory."""
 
-GRAIN, FULL = LADDER[1:3]
+GRAIN, FULL = 5, 14
 """Few lanes go by so many, as rows that a graph has too many cost as much as those in use; from so
-many on, one graph holds what two would."""
+many on, graphs are wide enough to bear some that are idle."""
 
 MOST_MOVES = 2
 """A file that must be decoded from its start by a new owner changes hands so often at most."""
