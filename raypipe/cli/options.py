@@ -18,7 +18,11 @@ SETTINGS_OPTIONS = (
     click.option("--rate", "rate_hz", type=int, metavar="HZ",
                  help="Rate of a model that has no card."),
     click.option("-j", "--workers", metavar="N|auto",
-                 help="Processes that step the model; auto: one for each core."),
+                 help="Processes that step the model; auto: one for each core, on a cluster one "
+                 "for each of its CPUs at any time."),
+    click.option("--max-workers", metavar="N", help="The most that auto may come to."),
+    click.option("--worker-memory", "worker_memory_gb", metavar="GB",
+                 help="Memory that each worker asks a cluster for."),
     click.option("--lanes", metavar="N|auto", help="Channels that step together in a worker."),
     click.option("--executor", type=click.Choice(EXECUTORS),
                  help="Where to work; auto: small jobs in this process, others on Ray."),
