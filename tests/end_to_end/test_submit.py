@@ -335,12 +335,14 @@ def test_a_run_attaches_to_a_locked_cluster_without_being_told_the_mode(
     ran = cluster.run("enhance", folder, tmp_path / "out", "--address", cluster.gcs)
     assert ran.returncode == 0, ran.stdout + ran.stderr
     assert tree(tmp_path / "out") == tree(folder)
-    ran = cluster.run(
-        "enhance", folder, tmp_path / "no", "--address", cluster.gcs, RAY_AUTH_TOKEN="wr0ng"
-    )
-    assert ran.returncode == 2
-    assert "it was shown the token from RAY_AUTH_TOKEN" in ran.stderr
-    assert "wr0ng" not in ran.stderr
+    for env, words in (
+        ({"RAY_AUTH_TOKEN": "wr0ng"}, "does not accept the token from RAY_AUTH_TOKEN;"),
+        ({"HOME": str(tmp_path)}, "wants a token, and none was found in RAY_AUTH_TOKEN, "),
+    ):
+        ran = cluster.run("enhance", folder, tmp_path / "no", "--address", cluster.gcs, **env)
+        assert ran.returncode == 2
+        assert f"raypipe: the cluster at {cluster.gcs} {words}" in ran.stderr
+        assert "wr0ng" not in ran.stderr
 
 
 def test_an_open_cluster_is_attached_to_by_who_has_a_token(folder: Path, tmp_path: Path) -> None:
