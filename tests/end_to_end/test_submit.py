@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import signal
+import socket
 import subprocess
 import threading
 import time
@@ -284,6 +285,79 @@ def test_a_stopped_job_ends_in_order_and_can_go_on(
     for number in range(FILES):
         made, given = out / f"{number:02}.wav", long_job / f"{number:02}.wav"
         assert np.array_equal(sf.read(made)[0], sf.read(given)[0])
+
+
+class Line:
+    """A line to the dashboard that can be cut: a port whose connections it passes on."""
+
+    def __init__(self, url: str) -> None:
+        self._target = int(url.rpartition(":")[2])
+        self._open: list[socket.socket] = []
+        self._door = socket.create_server(("127.0.0.1", 0))
+        self.port = int(self._door.getsockname()[1])
+        self.url = f"http://127.0.0.1:{self.port}"
+        self._listen()
+
+    def _listen(self) -> None:
+        door = self._door
+        threading.Thread(target=self._accept, args=(door,), daemon=True).start()
+
+    def _accept(self, door: socket.socket) -> None:
+        with contextlib.suppress(OSError):
+            while True:
+                near, _ = door.accept()
+                far = socket.create_connection(("127.0.0.1", self._target))
+                self._open += [near, far]
+                for source, sink in ((near, far), (far, near)):
+                    threading.Thread(target=self._pass, args=(source, sink), daemon=True).start()
+
+    @staticmethod
+    def _pass(source: socket.socket, sink: socket.socket) -> None:
+        with contextlib.suppress(OSError):
+            while data := source.recv(65536):
+                sink.sendall(data)
+        for end in (source, sink):
+            with contextlib.suppress(OSError):
+                end.shutdown(socket.SHUT_RDWR)
+
+    def cut(self) -> None:
+        """End all connections, and take no new ones."""
+        for end in (self._door, *self._open):
+            with contextlib.suppress(OSError):
+                end.shutdown(socket.SHUT_RDWR)
+            end.close()
+        self._open.clear()
+
+    def mend(self) -> None:
+        """Take connections again, on the same port."""
+        self._door = socket.create_server(("127.0.0.1", self.port))
+        self._listen()
+
+
+def test_a_line_that_is_cut_costs_no_word_of_the_log(
+    cluster: JobCluster, long_job: Path, tmp_path: Path
+) -> None:
+    line = Line(cluster.url)
+    submit = ("submit", "--address", line.url, "--", "enhance", long_job, tmp_path / "out")
+    printed = Printed(cluster.start(*submit, *SLOW))
+    try:
+        printed.wait_for("raypipe: 0:", 90)
+        line.cut()
+        time.sleep(5)
+        line.mend()
+        time.sleep(3)
+        line.cut()
+        time.sleep(1)
+        line.mend()
+        assert printed.end() == 0, printed.text
+    finally:
+        printed.process.kill()
+        line.cut()
+    name = name_of(printed.text)
+    ours = ("raypipe: job ", f"raypipe: {long_job}")
+    seen = [each for each in printed.text.splitlines() if not each.startswith(ours)]
+    direct = cluster.run("submit", "--address", cluster.url, "--follow", name)
+    assert seen == direct.stdout.splitlines()
 
 
 def test_what_a_working_directory_brings_is_found(
