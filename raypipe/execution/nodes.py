@@ -8,6 +8,7 @@ cannot do the work.
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -60,7 +61,7 @@ class Nodes:
             return
         self._alive = {node.id: node for node in map(_node, listed) if node is not None}
 
-    def __iter__(self) -> Any:
+    def __iter__(self) -> Iterator[Node]:
         return iter(self._alive.values())
 
     def gone(self, node: str) -> bool:

@@ -20,7 +20,7 @@ from raypipe.inference.zoo import find_model
 from raypipe.version import VERSION
 from tests.cluster.nodes import Cluster, cluster, report, until
 
-pytestmark = [pytest.mark.ray, pytest.mark.slow, pytest.mark.timeout(240)]
+pytestmark = [pytest.mark.ray, pytest.mark.slow, pytest.mark.timeout(600)]
 
 SLOW = "python:tests.cluster.models:Slow"
 SETTINGS = ("--lanes", "4", "--segment", "2", "--quiet")
@@ -156,7 +156,7 @@ def test_a_model_reaches_nodes_that_do_not_see_its_path(
     models.mkdir()
     shutil.copy(model.path, models / "mine.tflite")
     with cluster(folder, 0) as made:
-        nodes = [made.add(hidden=[models]), made.add(2, hidden=[models])]
+        nodes = [made.add(cpus, hidden=[models]) for cpus in (1, 2)]
         for node in nodes:
             node.started()
         code, said = made.run(inputs, out, "--model", models / "mine.tflite", *SETTINGS).end()
