@@ -125,7 +125,7 @@ def test_a_run_waits_for_the_first_cpu_and_says_so(
         none.add()
         code, said = run.end()
         assert code == 0, said
-    assert "waiting for room: 1 of 1 workers (1 CPU and 0.3 GB each) have no node yet; " in said
+    assert "waiting for room: 1 of 1 workers (1 CPU and 0.2 GB each) have no node yet; " in said
     assert "the cluster has 0 CPUs on 1 node" in said
     assert tree(out) == wanted
 
@@ -156,9 +156,10 @@ def test_a_model_reaches_nodes_that_do_not_see_its_path(
     models.mkdir()
     shutil.copy(model.path, models / "mine.tflite")
     with cluster(folder, 0) as made:
-        nodes = [made.add(cpus, hidden=[models]) for cpus in (1, 2)]
-        for node in nodes:
-            node.started()
+        nodes = []
+        for cpus in (1, 2):
+            nodes.append(made.add(cpus, hidden=[models]))
+            nodes[-1].started()
         code, said = made.run(inputs, out, "--model", models / "mine.tflite", *SETTINGS).end()
         assert code == 0, said
         for node in nodes:
