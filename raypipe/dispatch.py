@@ -166,7 +166,8 @@ class Dispatch:
         self._collector[self.schedule.opened(file, collector)] = collector
 
     def _feed_workers(self) -> None:
-        if self.executor.backlog() > MOST_BACKLOG_EACH * self.schedule.workers:
+        behind = self.executor.backlog() > MOST_BACKLOG_EACH * self.schedule.workers
+        if behind or not self.schedule.ready:
             return
         for depth in range(self.executor.depth):
             for worker, count in self._has.items():

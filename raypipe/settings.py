@@ -62,7 +62,8 @@ class RunSettings:
     executor: str = "auto"
     """``inline`` (this process), ``ray``, or ``auto``: inline for a small job."""
     address: str | None = None
-    """Ray cluster to attach to; None: a local one of our own."""
+    """Ray cluster to attach to; ``auto``: the one that this machine or job belongs to; None: a
+    local one of our own."""
     include: tuple[str, ...] = ()
     """Glob patterns; a file must match one of them (against its relative name or base name)."""
     exclude: tuple[str, ...] = ()
@@ -257,7 +258,10 @@ def _value(name: str, value: Any) -> Any:
         return _raw_value(value)
     if kind.startswith("tuple"):
         return (value,) if isinstance(value, str) else tuple(str(v) for v in value)
-    if kind.endswith("| None") and isinstance(value, str) and value.lower() in ("auto", "none", ""):
+    unsaid = (
+        ("none", "") if name == "address" else ("auto", "none", "")
+    )  # auto: the Ray that is there
+    if kind.endswith("| None") and isinstance(value, str) and value.lower() in unsaid:
         return None
     try:
         if kind == "bool":
