@@ -71,6 +71,7 @@ class Cluster:
     nodes: list[Node] = field(default_factory=list)
 
     def __post_init__(self) -> None:
+        self.folder.mkdir(exist_ok=True)
         self.env = os.environ | {
             "RAY_AUTH_MODE": "token",
             "RAY_AUTH_TOKEN": secrets.token_hex(32),
@@ -118,7 +119,8 @@ class Cluster:
         ray = Path(sys.executable).with_name("ray")
         line = (
             f"{shlex.quote(str(ray))} start {how} --node-ip-address={address} --block "
-            f"--object-store-memory={STORE_BYTES} --disable-usage-stats"
+            f"--object-store-memory={STORE_BYTES} --disable-usage-stats "
+            "--dashboard-agent-listen-port=0 --metrics-export-port=0"
         )
         command = ["sh", "-c", f"exec {line}"]
         if hidden:

@@ -114,6 +114,29 @@ def test_a_raylet_that_dies_alone_takes_its_workers_along(
     assert report(out)["place"]["workers_lost"] >= 1
 
 
+def test_without_the_head_a_run_ends_in_order_and_another_one_goes_on(
+    folder: Path, inputs: Path, wanted: dict[str, str], tmp_path: Path
+) -> None:
+    out = tmp_path / "out"
+    with cluster(folder / "a", 1) as one:
+        run = one.run(inputs, out, "--model", SLOW, *SETTINGS)
+        until(lambda: len(tree(out)) > 3 if out.is_dir() else False)
+        one.head.kill()
+        code, said = run.end()
+        assert code == 1
+        assert (
+            "has not answered for 40 s; what was done stays, and the same command goes on" in said
+        )
+    assert report(out)["interrupted"].startswith("the cluster's head at ")
+    some = tree(out)
+    assert 3 < len(some) < len(wanted)
+    with cluster(folder / "b", 1) as another:
+        code, said = another.run(inputs, out, "--model", SLOW, *SETTINGS).end()
+        assert code == 0, said
+    assert tree(out) == wanted
+    assert report(out)["totals"]["skipped"] >= len(some)
+
+
 def test_a_run_waits_for_the_first_cpu_and_says_so(
     folder: Path, inputs: Path, wanted: dict[str, str], tmp_path: Path
 ) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 import pytest
@@ -9,7 +10,7 @@ import pytest
 ray = pytest.importorskip("ray")
 
 from raypipe.execution import nodes as room  # noqa: E402
-from raypipe.execution.nodes import Nodes  # noqa: E402
+from raypipe.execution.nodes import HEAD_S, Nodes  # noqa: E402
 
 
 def listed(name: str, cpus: float | None, alive: bool = True) -> dict[str, Any]:
@@ -33,9 +34,16 @@ def head(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
         return said[0]
 
     class Context:
+        gcs_address = "10.0.0.97:6379"
+
         def get_node_id(self) -> str:
             return "a" * 56
 
+    def knock(address: str) -> None:
+        if isinstance(said[0], OSError):
+            raise said[0]
+
+    monkeypatch.setattr(room, "_knock", knock)
     monkeypatch.setattr(room.ray, "nodes", answer)
     monkeypatch.setattr(room.ray, "get_runtime_context", Context)
     return said
@@ -62,7 +70,11 @@ def test_nodes_come_and_go(head: list[Any]) -> None:
 
 @pytest.mark.parametrize(
     "error",
-    [ray.exceptions.RpcError("unavailable"), ray.exceptions.GetTimeoutError("late")],
+    [
+        ray.exceptions.RpcError("unavailable"),
+        ray.exceptions.GetTimeoutError("late"),
+        ConnectionRefusedError(111, "nobody listens"),
+    ],
     ids=repr,
 )
 def test_while_the_head_is_silent_what_was_known_stays(head: list[Any], error: Exception) -> None:
@@ -71,6 +83,21 @@ def test_while_the_head_is_silent_what_was_known_stays(head: list[Any], error: E
     nodes.look()
     assert nodes.cpus == 6
     assert not nodes.gone("b" * 56)
+    assert not nodes.head_lost
+
+
+def test_a_head_that_is_silent_for_long_is_lost_until_it_answers(
+    head: list[Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    nodes = Nodes()
+    before, head[0] = head[0], ConnectionRefusedError(111, "nobody listens")
+    now_s = time.monotonic()
+    monkeypatch.setattr(room.time, "monotonic", lambda: now_s + HEAD_S + 1)
+    nodes.look()
+    assert nodes.head_lost
+    head[0] = before
+    nodes.look()
+    assert not nodes.head_lost
 
 
 def test_a_node_that_is_barred_gives_no_cpus_and_gets_no_actor(head: list[Any]) -> None:
