@@ -16,7 +16,7 @@ from raypipe.audio.target import output_suffix
 from raypipe.errors import UsageError
 from raypipe.plan.listfile import listed_paths
 from raypipe.settings import RunSettings
-from raypipe.storage import local_path, show
+from raypipe.storage import path_or_address, show
 
 _ESCAPED = re.compile(r"\[([*?[])\]")
 """A sign that `glob.escape` has made harmless."""
@@ -57,7 +57,7 @@ def find_route(source: str, output: str, settings: RunSettings) -> Route:
     UsageError
         If IN does not exist, or IN and OUT cannot go together.
     """
-    source, output = local_path(source), local_path(output)
+    source, output = path_or_address(source), path_or_address(output)
     if not source or not output:
         raise UsageError("IN and OUT must not be empty")
     into_folder = output.endswith(os.sep)

@@ -20,7 +20,7 @@ from raypipe.audio.target import output_suffix
 from raypipe.plan.listfile import listed_paths
 from raypipe.plan.route import Route, ending_of
 from raypipe.settings import RunSettings
-from raypipe.storage import PRIVATE, name_fits, show
+from raypipe.storage import PRIVATE, show, too_long
 from raypipe.types import AudioFile, Failed
 
 HEADERLESS = (".raw", ".pcm")
@@ -58,8 +58,8 @@ def _named(
     file = replace(file, size=found.st_size, mtime_ns=found.st_mtime_ns, layout=layout)
     if not stat.S_ISREG(found.st_mode):
         return Failed(file, f"is {_file_kind(found.st_mode)}, not a regular file")
-    if not name_fits(output):
-        return Failed(file, f"its output's name would be longer than 255 bytes: {show(output)}")
+    if reason := too_long(output, route.output_root):
+        return Failed(file, f"{reason}: {show(output)}")
     return file
 
 
