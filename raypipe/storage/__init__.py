@@ -6,6 +6,8 @@ inputs that are read by ranges, and one error class for whatever a storage says.
 - `paths`: what a path or an address is, and how it is printed.
 - `place`: what a run needs of its output; `hold` gives one, for the time of a run.
 - `local`, `local_hold`: an output folder on a disk.
+- `troubles`, `retry`, `store`, `s3`, `web`, `address`: objects in stores, by fsspec.
+- `inputs`, `listing`: files and objects alike, to be read and to be found.
 - `output`: the right one of these for a path or an address.
 """
 
@@ -15,13 +17,19 @@ from raypipe.storage.output import hold, place_at, write_text
 from raypipe.storage.paths import (
     PRIVATE,
     absolute,
+    as_tree,
     free_bytes,
+    from_tree,
     is_address,
     join,
+    located,
     path_or_address,
+    relative,
+    scheme_of,
     show,
     storage_error,
     too_long,
+    without_secrets,
 )
 from raypipe.storage.place import JournalPart, Place, Publisher, Stamp
 
@@ -34,14 +42,20 @@ __all__ = [
     "Publisher",
     "Stamp",
     "absolute",
+    "as_tree",
     "free_bytes",
+    "from_tree",
     "hold",
     "is_address",
     "join",
+    "located",
     "path_or_address",
     "place_at",
+    "relative",
+    "scheme_of",
     "show",
     "storage_error",
     "too_long",
+    "without_secrets",
     "write_text",
 ]

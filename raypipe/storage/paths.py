@@ -11,6 +11,7 @@ import os
 import re
 import shutil
 import sys
+from urllib.parse import unquote
 
 from raypipe.errors import StorageError, UsageError
 
@@ -24,6 +25,8 @@ PACKAGES = {
     "az": "adlfs", "abfs": "adlfs", "abfss": "adlfs", "http": "aiohttp", "https": "aiohttp",
 }  # fmt: skip
 """Kinds of addresses, and the package that each needs beside fsspec."""
+
+ALIASES = {"s3a": "s3", "gcs": "gs"}
 
 READ_ONLY = ("http", "https")
 
@@ -92,7 +95,7 @@ def path_or_address(path: str | os.PathLike[str]) -> str:
     Returns
     -------
     str
-        A path on this machine (for ``file://`` too), or an address without the slashes at its end.
+        A path on this machine (for ``file://`` too), or an address.
 
     Raises
     ------
@@ -112,7 +115,7 @@ def path_or_address(path: str | os.PathLike[str]) -> str:
             f"{show(text)}: only paths and addresses that begin with s3://, gs://, az://, "
             f"http:// or https:// can be used, not {scheme}://"
         )
-    return scheme + text[len(scheme) :]
+    return ALIASES.get(scheme, scheme) + text[len(scheme) :]
 
 
 def absolute(path: str) -> str:
@@ -123,6 +126,35 @@ def absolute(path: str) -> str:
 def join(root: str, name: str) -> str:
     """A path or address below `root`."""
     return f"{root.rstrip('/')}/{name}" if is_address(root) else os.path.join(root, name)
+
+
+def located(path: str | os.PathLike[str]) -> str:
+    """What a user wrote as an absolute path, or as an address that can be opened."""
+    plain = path_or_address(path)
+    return plain if is_address(plain) else os.path.abspath(plain)
+
+
+def as_tree(path: str) -> str:
+    """A path in one tree that holds this machine and all stores: ``/s3/bucket/key``."""
+    scheme = scheme_of(path)
+    if not scheme:
+        return os.path.abspath(path)
+    rest = without_secrets(path)[len(scheme) + 3 :]
+    return f"/{scheme}/{unquote(rest) if scheme in READ_ONLY else rest}".rstrip("/")
+
+
+def from_tree(path: str) -> str:
+    """The path or address that stands there in `as_tree`'s tree."""
+    scheme, _, rest = path[1:].partition("/")
+    return f"{scheme}://{rest}" if scheme in PACKAGES and rest else path
+
+
+def relative(path: str, root: str) -> str:
+    """Name of a path below a root; as it is written, doubled slashes and dots included."""
+    if not is_address(path) and not is_address(root):
+        return os.path.relpath(path, root)
+    tree, top = as_tree(path), as_tree(root).rstrip("/")
+    return tree[len(top) + 1 :] if tree.startswith(top + "/") else os.path.relpath(tree, top or "/")
 
 
 def free_bytes(path: str) -> int | None:
