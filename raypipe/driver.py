@@ -31,7 +31,17 @@ from raypipe.results.collector import Collector, CollectorJob
 from raypipe.results.journal import Journal, published_by
 from raypipe.results.report import RunReport, settings_facts
 from raypipe.settings import RunSettings
-from raypipe.storage import Place, absolute, hold, place_at, show
+from raypipe.storage import (
+    Place,
+    absolute,
+    hold,
+    is_address,
+    path_or_address,
+    place_at,
+    scheme_of,
+    show,
+)
+from raypipe.storage.paths import READ_ONLY
 from raypipe.tuning import tuned
 from raypipe.types import AudioFile, Failed, Outcome, Skipped
 from raypipe.version import VERSION
@@ -86,7 +96,7 @@ def run(
     result = RunReport(
         VERSION, settings_facts(asdict(settings)), _model_facts(work.model), _place()
     )
-    with hold(work.route.output_root, resumable=work.resumable) as place:
+    with hold(work.route.output_root, work.route.output_name) as place:
         todo = _to_do(work, place)
         try:
             with _executor(work, place) as (executor, lanes):
@@ -220,6 +230,11 @@ def works_inline(settings: RunSettings, listed: Listed, *, died_inline: bool) ->
 def _check_report(path: str | os.PathLike[str] | None, route: Route) -> None:
     """A report that cannot be written should be heard of before the night, not after it."""
     if path is None:
+        return
+    report = path_or_address(path)
+    if is_address(report):
+        if scheme_of(report) in READ_ONLY:
+            raise UsageError(f"{show(report)}: no report can be written there")
         return
     folder = os.path.dirname(os.path.abspath(path))
     if folder != route.output_root and not os.path.isdir(folder):

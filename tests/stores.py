@@ -26,10 +26,10 @@ from raypipe.storage.address import forget_stores
 
 START_S = 60.0
 
-SLOW_DOWN = (
-    b'<?xml version="1.0" encoding="UTF-8"?><Error><Code>SlowDown</Code>'
-    b"<Message>Please reduce your request rate.</Message></Error>"
+REFUSAL = (
+    '<?xml version="1.0" encoding="UTF-8"?><Error><Code>{}</Code><Message>No.</Message></Error>'
 )
+CODES = {403: "AccessDenied", 500: "InternalError", 503: "SlowDown"}
 
 
 @dataclass(frozen=True)
@@ -151,7 +151,8 @@ class _Relay(BaseHTTPRequestHandler):
         body = self._body(length)
         time.sleep(fault.late_s)
         if fault.status:
-            self._answer(fault.status, {"Content-Type": "application/xml"}, SLOW_DOWN, fault)
+            refusal = REFUSAL.format(CODES[fault.status]).encode()
+            self._answer(fault.status, {"Content-Type": "application/xml"}, refusal, fault)
             return
         up = http.client.HTTPConnection("127.0.0.1", self.target, timeout=60)
         try:
@@ -163,7 +164,7 @@ class _Relay(BaseHTTPRequestHandler):
         finally:
             up.close()
 
-    do_GET = do_PUT = do_POST = do_HEAD = do_DELETE = relay  # noqa: N815
+    do_GET = do_PUT = do_POST = do_HEAD = do_DELETE = relay
 
     def _body(self, length: int) -> bytes:
         if self.headers.get("Transfer-Encoding", "").lower() != "chunked":
@@ -221,7 +222,7 @@ class S3:
         """An object's bytes."""
         return bytes(self.client.get_object(Bucket=self.bucket, Key=key)["Body"].read())
 
-    def keys(self, prefix: str = "") -> list[str]:
+    def objects(self, prefix: str = "") -> list[str]:
         """Keys of the bucket."""
         pages = self.client.get_paginator("list_objects_v2").paginate(
             Bucket=self.bucket, Prefix=prefix
@@ -232,7 +233,7 @@ class S3:
         """Outputs below a prefix by name, without raypipe's own objects."""
         return {
             key[len(prefix) :].lstrip("/"): self.get(key)
-            for key in self.keys(prefix)
+            for key in self.objects(prefix)
             if ".raypipe/" not in key
         }
 

@@ -17,6 +17,7 @@ from raypipe.errors import AudioError, StorageError
 from raypipe.results.journal import Artifacts, JournalWriter
 from raypipe.results.sinks import Sink, open_sink
 from raypipe.storage import Place, Stamp, show
+from raypipe.storage.inputs import opened_together
 from raypipe.storage.local import remove
 from raypipe.types import Collected, Done, Fault, Gap, Levels, Piece, Published
 
@@ -96,6 +97,14 @@ class Collector:
             If the output refuses, or belongs to another run by now.
         """
         self._check_ours()
+        sources = opened_together(piece.file.path for piece in pieces if piece.ended)
+        try:
+            return self._take(pieces, drop)
+        finally:
+            for source in sources:
+                source.close()
+
+    def _take(self, pieces: Sequence[Piece], drop: Sequence[int]) -> list[Collected]:
         for ticket in drop:
             self._forget(ticket)
         answers: list[Collected] = []

@@ -151,7 +151,7 @@ def published_by(place: Place, files: Sequence[AudioFile], fingerprint: str) -> 
     return {
         output: done_from(file, fields)
         for output, (file, fields, artifacts) in told.items()
-        if all(place.stands(*artifact) for artifact in artifacts)
+        if all(place.stands(*artifact, fresh=True) for artifact in artifacts)
     }
 
 

@@ -27,7 +27,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from typing import IO, Any
 
-from raypipe.storage import write_text
+from raypipe.storage import path_or_address, write_text
 from raypipe.types import Done, Failed, Outcome, SoundInfo
 
 MOST_SORTED = 20_000
@@ -135,7 +135,7 @@ class RunReport:
         StorageError
             If it cannot be written.
         """
-        write_text(os.fspath(path), self.write_to, "write the report")
+        write_text(path_or_address(path), self.write_to, "write the report")
 
     def write_to(self, out: IO[str]) -> None:
         """Write the report as JSON into an open file."""

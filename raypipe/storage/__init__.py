@@ -6,6 +6,7 @@ inputs that are read by ranges, and one error class for whatever a storage says.
 - `paths`: what a path or an address is, and how it is printed.
 - `place`: what a run needs of its output; `hold` gives one, for the time of a run.
 - `local`, `local_hold`: an output folder on a disk.
+- `bucket`, `bucket_hold`, `bucket_publisher`, `lease`, `scratch`: an output in a store.
 - `troubles`, `retry`, `store`, `s3`, `web`, `address`: objects in stores, by fsspec.
 - `inputs`, `listing`: files and objects alike, to be read and to be found.
 - `output`: the right one of these for a path or an address.
@@ -13,7 +14,7 @@ inputs that are read by ranges, and one error class for whatever a storage says.
 
 from raypipe.storage.local import LocalPlace
 from raypipe.storage.local_hold import LocalHold
-from raypipe.storage.output import hold, place_at, write_text
+from raypipe.storage.output import hold, place_at, report_of, write_text
 from raypipe.storage.paths import (
     PRIVATE,
     absolute,
@@ -52,6 +53,7 @@ __all__ = [
     "path_or_address",
     "place_at",
     "relative",
+    "report_of",
     "scheme_of",
     "show",
     "storage_error",

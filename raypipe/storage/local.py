@@ -89,7 +89,7 @@ class LocalPlace:
         """True where something stands at this output."""
         return os.path.lexists(self.final(output))
 
-    def stands(self, output: str, size: int, stamp: Stamp | None) -> bool:
+    def stands(self, output: str, size: int, stamp: Stamp | None, *, fresh: bool = False) -> bool:
         """True where this file stands there; its time of change counts if one is given."""
         try:
             found = os.stat(self.final(output))
@@ -109,9 +109,6 @@ class LocalPlace:
     def part(self, writer: str) -> LocalPart:
         """A new part of this run's; the file is created with its first line."""
         return LocalPart(os.path.join(self.journal, f"{self.run}-{writer}.jsonl"))
-
-    def tidy(self) -> None:
-        """Nothing: there are few parts, as a writer appends to its own."""
 
     def write_report(self, write: Callable[[IO[str]], None]) -> None:
         """Let the report appear in the private folder."""

@@ -77,8 +77,11 @@ class Place(Protocol):
     def exists(self, output: str) -> bool:
         """True where something stands at this output."""
 
-    def stands(self, output: str, size: int, stamp: Stamp | None) -> bool:
-        """True where this very file stands there; the stamp counts if one is given."""
+    def stands(self, output: str, size: int, stamp: Stamp | None, *, fresh: bool = False) -> bool:
+        """True where this very file stands there; the stamp counts if one is given.
+
+        A store's listing from the beginning of the run will do unless `fresh` is asked for.
+        """
 
     def may_be(self, output: str, size: int, stamp: Stamp) -> bool:
         """True where what stands there can be the file that was announced with this stamp."""
@@ -88,9 +91,6 @@ class Place(Protocol):
 
     def part(self, writer: str) -> JournalPart:
         """A new part of this run's."""
-
-    def tidy(self) -> None:
-        """Merge the journal's parts where they have become too many to be read quickly."""
 
     def write_report(self, write: Callable[[IO[str]], None]) -> None:
         """Let the report appear in the private folder, with what `write` puts into it."""

@@ -112,7 +112,9 @@ def test_a_dropped_file_does_not_appear_and_bad_paths_are_told(
     assert os.listdir(os.path.join(place.private, "tmp")) == []
 
 
-def test_closing_removes_what_is_unfinished(tmp_path: Path, start: Start, place: LocalPlace) -> None:
+def test_closing_removes_what_is_unfinished(
+    tmp_path: Path, start: Start, place: LocalPlace
+) -> None:
     file = wav(tmp_path / "a.wav", noise(2 * RATE_HZ))
     executor = start()
     worker = until(lambda: executor.events(0.5), WorkerReady).worker
