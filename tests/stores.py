@@ -54,6 +54,8 @@ class Fault:
     """Wait so long before passing it on."""
     cut_after: int = -1
     """Bytes of the answer's body after which the connection is cut."""
+    drop_answer: bool = False
+    """Pass it on, and cut the connection before the answer."""
     refuse_upload: bool = False
     """Cut the connection in the middle of what the client sends."""
 
@@ -160,6 +162,9 @@ class _Relay(BaseHTTPRequestHandler):
             up.request(self.command, self.path, body, headers)
             answer = up.getresponse()
             data = answer.read()
+            if fault.drop_answer:
+                self._cut()
+                return
             self._answer(answer.status, dict(answer.getheaders()), data, fault)
         finally:
             up.close()
