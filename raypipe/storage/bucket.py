@@ -221,11 +221,16 @@ class BucketPart:
 
     def append(self, text: str, *, durable: bool) -> None:
         """Add whole lines; they are durable in any case."""
-        if text:
+        data = text.encode("utf-8", "surrogateescape")
+        while data:
             self._written += 1
             address = f"{self._address}-{self._written:06}.jsonl"
             with refusals(self._place.root, "write the journal of"):
-                store_of(address).put(address, text.encode("utf-8", "surrogateescape"))
+                try:
+                    store_of(address).put(address, data, new=True)
+                except FileExistsError:  # never replace a part: the next number is free
+                    continue
+            return
 
     def close(self) -> None:
         """Nothing is open."""

@@ -42,7 +42,10 @@ def left_by(s3: S3, **facts: object) -> None:
     s3.put("out/.raypipe/lease.json", json.dumps(ELSEWHERE | facts).encode())
 
 
-def test_a_second_run_is_refused_until_the_first_has_ended(s3: S3, root: str) -> None:
+def test_a_second_run_is_refused_until_the_first_has_ended(
+    s3: S3, root: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(bucket_module, "LOOK_S", 0.0)
     with BucketHold(root) as place:
         assert place.still_ours()
         with (
