@@ -14,6 +14,7 @@ inputs that are read by ranges, and one error class for whatever a storage says.
 
 from raypipe.storage.local import LocalPlace
 from raypipe.storage.local_hold import LocalHold
+from raypipe.storage.local_hold import LocalHold as Hold
 from raypipe.storage.output import hold, place_at, report_of, write_text
 from raypipe.storage.paths import (
     PRIVATE,
@@ -36,6 +37,7 @@ from raypipe.storage.place import JournalPart, Place, Publisher, Stamp
 
 __all__ = [
     "PRIVATE",
+    "Hold",
     "JournalPart",
     "LocalHold",
     "LocalPlace",
