@@ -64,8 +64,8 @@ def _made(scheme: str, address: str) -> Store:
     except Exception as error:
         if trouble_of(error) is Trouble.CREDENTIALS or isinstance(error, ValueError):
             raise StorageError(
-                f"{show(address)}: cannot be reached: {words_of(error)}; are credentials and "
-                f"account given, in the way that {PACKAGES[scheme]} wants them?"
+                f"{show(address)}: cannot be reached: no account or credentials are given in the "
+                f"way that {PACKAGES[scheme]} wants them ({words_of(error)})"
             ) from error
         raise
     if PACKAGES.get(scheme) == "s3fs":
