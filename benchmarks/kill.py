@@ -108,6 +108,10 @@ class Watcher(threading.Thread):
         self._seen: dict[str, tuple[int, int]] = {}
         self._over = threading.Event()
         self.faults: list[str] = []
+        self.times_s: list[float] = []
+        """When each file was seen first (monotonic clock)."""
+        self.rewritten: list[str] = []
+        """Files that were written again though they had been published."""
 
     def run(self) -> None:
         """Look until told to stop."""
@@ -125,11 +129,14 @@ class Watcher(threading.Thread):
             identity = found.st_ino, found.st_mtime_ns
             if name not in self._seen:
                 self._seen[name] = identity
+                self.times_s.append(time.monotonic())
                 if digest(path) != self._wanted.get(name):
                     self.faults.append(f"{name}: visible before it was whole")
             elif self._seen[name] != identity:
                 self._seen[name] = identity
-                self.faults.append(f"{name}: written again though it was published")
+                self.rewritten.append(name)
+                if digest(path) != self._wanted.get(name):
+                    self.faults.append(f"{name}: written again, and otherwise")
 
     @property
     def count(self) -> int:
@@ -201,6 +208,7 @@ def one_round(
     if run.returncode != 0:
         result.faults.append(f"the last run ended with {run.returncode}: {errors.decode()}")
     result.faults += watcher.stop()
+    result.faults += [f"{n}: written again though it was published" for n in watcher.rewritten]
     if tree(output) != wanted:
         result.faults.append("the tree differs from an undisturbed run's")
     left = os.listdir(output / ".raypipe/tmp")
