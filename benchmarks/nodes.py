@@ -12,6 +12,7 @@ Needs root and ``ip`` (iproute2); `why_not` says what is missing.
 from __future__ import annotations
 
 import contextlib
+import importlib
 import itertools
 import json
 import os
@@ -45,7 +46,7 @@ NOTICED_S = 6.0
 TIMINGS = {
     "RAY_health_check_initial_delay_ms": "2000",
     "RAY_health_check_period_ms": "1000",
-    "RAY_health_check_timeout_ms": "2000",
+    "RAY_health_check_timeout_ms": "1000",
     "RAY_health_check_failure_threshold": "3",
 }
 """Ray looks at its nodes more often than by default, where a cut is noticed after half a minute."""
@@ -371,8 +372,7 @@ def _made() -> Iterator[str]:
 
 def _tell(address: str) -> None:
     """Print what `Cluster.facts` reads."""
-    import ray
-
+    ray: Any = importlib.import_module("ray")  # some of its functions carry no types
     ray.init(address=address, log_to_driver=False, logging_level="ERROR")
     facts = {
         "alive": [n["NodeManagerAddress"] for n in ray.nodes() if n["Alive"]],

@@ -14,14 +14,20 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import random
+import socket
+import struct
 import threading
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Coroutine, Iterator
+from typing import Any, TypeVar
+
+T = TypeVar("T")
 
 FINE = "fine"
 SLOWEST_S, FASTEST_S = 1.5, 0.5
 HEAD_BYTES = 1 << 16
 PIECE_BYTES = 1 << 16
+NO_LINGER = struct.pack("ii", 1, 0)
 TORN_BYTES = 64
 """So much of an answer gets through before it is torn off."""
 
@@ -69,17 +75,25 @@ class Weather:
 
     def __enter__(self) -> Weather:
         self._thread.start()
-        started = asyncio.run_coroutine_threadsafe(
-            asyncio.start_server(self._serve, self._host, 0, limit=HEAD_BYTES), self._loop
-        )
-        self._server = started.result(10)
+        self._server = self._do(asyncio.start_server(self._serve, self._host, 0, limit=HEAD_BYTES))
         self.port = self._server.sockets[0].getsockname()[1]
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._loop.call_soon_threadsafe(self._server.close)
+        self._do(self._end())
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join(10)
+        self._loop.close()
+
+    def _do(self, what: Coroutine[Any, Any, T]) -> T:
+        return asyncio.run_coroutine_threadsafe(what, self._loop).result(10)
+
+    async def _end(self) -> None:
+        self._server.close()
+        left = asyncio.all_tasks() - {asyncio.current_task()}
+        for task in left:
+            task.cancel()
+        await asyncio.gather(*left, return_exceptions=True)
 
     async def _serve(self, client: asyncio.StreamReader, answer: asyncio.StreamWriter) -> None:
         """One request; the connection ends with it, so that the next one meets new weather."""
@@ -106,7 +120,7 @@ class Weather:
         if weather == "slow":
             await asyncio.sleep(self._chance.uniform(FASTEST_S, SLOWEST_S))
         if weather == "broken" and self.met[weather] % 2:
-            answer.transport.abort()
+            _reset(answer)
             return
         back, there = await asyncio.open_connection(*self._upstream)
         there.write(head)
@@ -114,10 +128,16 @@ class Weather:
         try:
             await _pour(back, answer, TORN_BYTES if weather == "broken" else None)
             if weather == "broken":
-                answer.transport.abort()
+                _reset(answer)
         finally:
             sending.cancel()
             there.close()
+
+
+def _reset(answer: asyncio.StreamWriter) -> None:
+    """End a connection by a reset, as a router does that has forgotten it."""
+    answer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, NO_LINGER)
+    answer.transport.abort()
 
 
 async def _pour(
