@@ -18,6 +18,7 @@ import statistics
 import subprocess
 import sys
 import tempfile
+from contextlib import ExitStack
 from pathlib import Path
 
 import click
@@ -100,12 +101,15 @@ def summary(rounds: list[Round]) -> None:
 @click.option("--rounds", default=30, show_default=True)
 @click.option("--seed", default=1, show_default=True)
 @click.option("--only", default=None, type=int, help="Just this round of the series.")
-def main(rounds: int, seed: int, only: int | None) -> None:
+@click.option("--keep", type=click.Path(file_okay=False), help="Leave outputs and logs here.")
+def main(rounds: int, seed: int, only: int | None, keep: str | None) -> None:
     """Run seeded rounds and print what each has shown."""
     if reason := why_not():
         raise click.ClickException(reason)
     shown: list[Round] = []
-    with tempfile.TemporaryDirectory() as scratch:
+    with ExitStack() as stack:
+        scratch = keep or stack.enter_context(tempfile.TemporaryDirectory())
+        Path(scratch).mkdir(parents=True, exist_ok=True)
         inputs, log = Path(scratch, "in"), Path(scratch, "log")
         make_inputs(inputs, FILES, LONGEST_S)
         wanted = undisturbed(inputs, Path(scratch, "wanted"), Path(scratch, "wanted.log"), FILES)
