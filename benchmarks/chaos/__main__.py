@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import os
 import random
+import signal
 import statistics
 import subprocess
 import sys
@@ -106,6 +107,7 @@ def main(rounds: int, seed: int, only: int | None, keep: str | None) -> None:
     """Run seeded rounds and print what each has shown."""
     if reason := why_not():
         raise click.ClickException(reason)
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that the nodes are removed
     shown: list[Round] = []
     with ExitStack() as stack:
         scratch = keep or stack.enter_context(tempfile.TemporaryDirectory())
