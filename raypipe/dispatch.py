@@ -21,6 +21,7 @@ from raypipe.execution.events import (
     SoundCollected,
     WorkerLost,
     WorkerReady,
+    WorkerRetired,
 )
 from raypipe.plan.collisions import Listed
 from raypipe.plan.schedule import Schedule
@@ -115,7 +116,6 @@ class Dispatch:
         self._collector: dict[int, int] = {}
         self._begin_s = begin_s
         self._ready_s: float | None = None
-        self._most_open = (executor.depth + 1) * schedule.workers * schedule.lanes
 
     def run(self) -> None:
         """Go on until every file has its outcome.
@@ -128,6 +128,7 @@ class Dispatch:
             As the executor raises it; files without an outcome stay undone.
         """
         while True:
+            self.schedule.workers = self.executor.workers
             self._open_files()
             self._feed_workers()
             if self._todo is None and not len(self.schedule):
@@ -139,8 +140,9 @@ class Dispatch:
 
     def _open_files(self) -> None:
         enough = self.schedule.workers * self.schedule.lanes
+        most_open = (self.executor.depth + 1) * enough
         while self._todo is not None and self.schedule.ready < enough:
-            if len(self.schedule) >= self._most_open:
+            if len(self.schedule) >= most_open:
                 return
             item = next(self._todo, None)
             if item is None:
@@ -164,7 +166,8 @@ class Dispatch:
         self._collector[self.schedule.opened(file, collector)] = collector
 
     def _feed_workers(self) -> None:
-        if self.executor.backlog() > MOST_BACKLOG_EACH * self.schedule.workers:
+        behind = self.executor.backlog() > MOST_BACKLOG_EACH * self.schedule.workers
+        if behind or not self.schedule.ready:
             return
         for depth in range(self.executor.depth):
             for worker, count in self._has.items():
@@ -187,7 +190,8 @@ class Dispatch:
 
     def _take(self, event: Event) -> None:
         if isinstance(event, BatchDone):
-            self._has[event.worker] -= 1
+            if event.worker in self._has:  # else it has retired
+                self._has[event.worker] -= 1
             self._stepped(event)
         elif isinstance(event, SoundCollected):
             for answer in event.answers:
@@ -197,10 +201,15 @@ class Dispatch:
             self._ready_s = self._ready_s or time.monotonic()
             self.report.totals.startup_s = self._ready_s - self._begin_s
             self._has[event.worker] = 0
+        elif isinstance(event, WorkerRetired):
+            self._has.pop(event.worker, None)
+            self.schedule.forget_worker(event.worker)
         elif isinstance(event, WorkerLost):
             self._has.pop(event.worker, None)
             self.schedule.forget_worker(event.worker)
-            for failed in self.schedule.lost(event.running, event.waiting, event.why):
+            for failed in self.schedule.lost(
+                event.running, event.waiting, event.why, node_lost=event.node_lost
+            ):
                 self._fail_open(failed)
         else:
             self._collector_lost(event)

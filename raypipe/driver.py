@@ -11,28 +11,30 @@ import contextlib
 import os
 import platform
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, replace
 from functools import partial
+from itertools import islice
 
 import numpy as np
 
 from raypipe.dispatch import Dispatch, Watch
 from raypipe.errors import RaypipeError, StorageError, UsageError
-from raypipe.execution.events import Executor
+from raypipe.execution.events import Collects, Executor, Steps
 from raypipe.execution.inline import InlineExecutor
+from raypipe.execution.needs import worker_bytes
 from raypipe.execution.worker import Worker, WorkerJob
 from raypipe.inference.zoo import ModelFile, find_model
 from raypipe.plan.collisions import Guard, Listed, refuse_collisions
 from raypipe.plan.route import Route, find_route
 from raypipe.plan.scan import scan
-from raypipe.plan.schedule import Schedule
+from raypipe.plan.schedule import Schedule, batch_seconds
 from raypipe.results.collector import Collector, CollectorJob
 from raypipe.results.journal import Journal, published_by
 from raypipe.results.report import RunReport, settings_facts
 from raypipe.settings import RunSettings
 from raypipe.storage import PRIVATE, Hold, Place, show
-from raypipe.tuning import tuned
+from raypipe.tuning import Tuned, tuned
 from raypipe.types import AudioFile, Failed, Outcome, Skipped
 from raypipe.version import VERSION
 
@@ -89,9 +91,13 @@ def run(
                 result.place |= {"workers": executor.workers, "lanes": lanes}
                 schedule = Schedule(lanes, executor.workers, settings.segment_s)
                 find = partial(published_by, place, fingerprint=work.fingerprint)
-                Dispatch(
-                    schedule, executor, todo, result, settings, work.listed, find, begin_s, watch
-                ).run()
+                try:
+                    Dispatch(
+                        schedule, executor, todo, result, settings, work.listed, find, begin_s,
+                        watch,
+                    ).run()  # fmt: skip
+                finally:
+                    result.place |= executor.facts()
         except BaseException as error:
             result.interrupted = _ending(error)
             result.totals.wall_s = time.monotonic() - begin_s
@@ -192,11 +198,7 @@ def _executor(work: _Work, place: Place) -> Iterator[tuple[Executor, int]]:
         _touch(mark)
         executor = InlineExecutor(make_worker, make_collector)
     else:
-        from raypipe.execution.ray_executor import RayExecutor  # half a second to import
-
-        executor = RayExecutor(
-            make_worker, make_collector, settings.workers, settings.address, auto.workers
-        )
+        executor = _on_ray(make_worker, make_collector, work, place, Tuned(lanes, auto.workers))
     try:
         executor.start()
         yield executor, lanes
@@ -204,6 +206,39 @@ def _executor(work: _Work, place: Place) -> Iterator[tuple[Executor, int]]:
         executor.close()
         with contextlib.suppress(OSError):
             os.unlink(mark)
+
+
+def _on_ray(
+    make_worker: Callable[..., Steps],
+    make_collector: Callable[[int, str], Collects],
+    work: _Work,
+    place: Place,
+    auto: Tuned,
+) -> Executor:
+    from raypipe.execution.ray_executor import Crew, RayExecutor  # half a second to import
+    from raypipe.execution.sight import sight_of
+
+    settings = work.settings
+    lane_s = batch_seconds(auto.lanes, settings.segment_s)
+    crew = Crew(
+        asked=settings.workers,
+        most=settings.max_workers,
+        local=auto.workers,
+        memory_bytes=settings.worker_memory_bytes or worker_bytes(work.model, lane_s),
+        model=work.model,
+        run=place.run,
+        see=lambda: sight_of(_sources(work), place),
+    )
+    return RayExecutor(make_worker, make_collector, settings.address, crew)
+
+
+def _sources(work: _Work) -> Iterator[tuple[str, int | None]]:
+    """What other nodes must see of the input: its root, and a file in it, since an empty mount
+    point looks like a folder, too."""
+    yield work.route.root, None
+    first = (file for file in scan(work.route, work.settings) if isinstance(file, AudioFile))
+    for file in islice(first, 1):
+        yield file.path, file.size
 
 
 def works_inline(settings: RunSettings, listed: Listed, *, died_inline: bool) -> bool:
