@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 
 psutil = pytest.importorskip("psutil")
-from benchmarks.kill import wait_for
-from benchmarks.nodes import NOTICED_S, Cluster
-from tests.cluster.conftest import Nodes
+from benchmarks.kill import wait_for  # noqa: E402
+from benchmarks.nodes import NOTICED_S, Cluster  # noqa: E402
+from tests.cluster.conftest import Nodes  # noqa: E402
 
 pytestmark = [pytest.mark.ray, pytest.mark.slow]
 
