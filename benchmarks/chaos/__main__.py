@@ -1,13 +1,16 @@
 """Break a cluster of real nodes at random moments and look at what is left.
 
     python -m benchmarks.chaos --rounds 30 --seed 1
+    python -m benchmarks.chaos --rounds 30 --seed 1 --bucket
 
 A head without CPUs and two worker nodes, each in a network namespace of its own. Each round runs
 ``raypipe enhance`` over the same folder with a recurrent model, and meanwhile kills Ray's process
 on a node, switches a node off, cuts one off the network for a moment, for a while or for good, lets
 one join, kills workers and collectors, kills the driver or tells it to end and gives the command
-again. At the end of each round the tree must be identical to an undisturbed run's, the counts must
-add up, no unfinished file and no actor may remain. Ends with 1 if any round shows a fault.
+again. With ``--bucket`` both folders lie in a bucket, which refuses, dawdles and breaks connections
+off for a while. At the end of each round the tree must be identical to an undisturbed run's, the
+counts must add up, nothing unfinished, no upload and no actor may remain. Ends with 1 if any round
+shows a fault.
 """
 
 from __future__ import annotations
@@ -19,16 +22,19 @@ import statistics
 import subprocess
 import sys
 import tempfile
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import click
 
+from benchmarks.chaos import bucket as in_bucket
 from benchmarks.chaos import paced
 from benchmarks.chaos.faults import draw
 from benchmarks.chaos.inputs import make_inputs
-from benchmarks.chaos.looks import Wanted
+from benchmarks.chaos.looks import FolderOutput, Output, Wanted
 from benchmarks.chaos.rounds import COMMAND, SETTINGS, Ground, Round, one_round, repair
+from benchmarks.chaos.weather import Weather
 from benchmarks.kill import tree
 from benchmarks.nodes import Cluster, why_not
 
@@ -57,6 +63,26 @@ def undisturbed(inputs: Path, output: Path, log: Path, files: int) -> Wanted:
 def environment(log: Path, pace: float = PACE_X_REAL_TIME) -> dict[str, str]:
     """What the nodes must find in theirs for the model to keep its account."""
     return {paced.LOG: str(log), paced.PACE: str(pace)}
+
+
+@contextmanager
+def ready(
+    scratch: Path, inputs: Path, wanted: Wanted, *, bucket: bool
+) -> Iterator[tuple[Ground, Callable[[str], Output]]]:
+    """The cluster, the bucket if there is to be one, and how a round gets its output by a name."""
+    log = scratch / "log"
+    log.mkdir()
+    cluster = Cluster(FEWEST_NODES, environment=environment(log))
+    if not bucket:
+        with cluster:
+            ground = Ground(cluster, str(inputs), log, wanted)
+            yield ground, lambda name: FolderOutput(scratch / name)
+        return
+    cluster.environment |= in_bucket.environment(cluster.gateway)
+    with in_bucket.server() as port, cluster:
+        store = in_bucket.Bucket(port)
+        with Weather(cluster.gateway, ("127.0.0.1", port), in_bucket.PORT) as weather:
+            yield Ground(cluster, store.put(inputs, "in"), log, wanted, weather), store.output
 
 
 def tell(number: int, done: Round) -> None:
@@ -101,28 +127,29 @@ def summary(rounds: list[Round]) -> None:
 @click.command()
 @click.option("--rounds", default=30, show_default=True)
 @click.option("--seed", default=1, show_default=True)
+@click.option(
+    "--bucket", is_flag=True, help="IN and OUT lie in a bucket, which has its faults, too."
+)
 @click.option("--only", default=None, type=int, help="Just this round of the series.")
 @click.option("--keep", type=click.Path(file_okay=False), help="Leave outputs and logs here.")
-def main(rounds: int, seed: int, only: int | None, keep: str | None) -> None:
+def main(rounds: int, seed: int, bucket: bool, only: int | None, keep: str | None) -> None:
     """Run seeded rounds and print what each has shown."""
     if reason := why_not():
         raise click.ClickException(reason)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that the nodes are removed
     shown: list[Round] = []
     with ExitStack() as stack:
-        scratch = keep or stack.enter_context(tempfile.TemporaryDirectory())
-        Path(scratch).mkdir(parents=True, exist_ok=True)
-        inputs, log = Path(scratch, "in"), Path(scratch, "log")
+        scratch = Path(keep or stack.enter_context(tempfile.TemporaryDirectory()))
+        scratch.mkdir(parents=True, exist_ok=True)
+        inputs = scratch / "in"
         make_inputs(inputs, FILES, LONGEST_S)
-        wanted = undisturbed(inputs, Path(scratch, "wanted"), Path(scratch, "wanted.log"), FILES)
-        log.mkdir()
-        with Cluster(FEWEST_NODES, environment=environment(log)) as cluster:
-            ground = Ground(cluster, inputs, log, wanted)
-            for number in [only] if only else range(1, rounds + 1):
-                faults = draw(random.Random(f"{seed}.{number}"), FILES)
-                shown.append(one_round(ground, Path(scratch, f"out{number}"), faults))
-                shown[-1].faults += repair(cluster, FEWEST_NODES, MOST_NODES)
-                tell(number, shown[-1])
+        wanted = undisturbed(inputs, scratch / "wanted", scratch / "wanted.log", FILES)
+        ground, output = stack.enter_context(ready(scratch, inputs, wanted, bucket=bucket))
+        for number in [only] if only else range(1, rounds + 1):
+            faults = draw(random.Random(f"{seed}.{number}"), FILES, bucket=bucket)
+            shown.append(one_round(ground, output(f"out{number}"), faults))
+            shown[-1].faults += repair(ground.cluster, FEWEST_NODES, MOST_NODES)
+            tell(number, shown[-1])
     summary(shown)
     bad = sum(bool(done.faults) for done in shown)
     click.echo(f"{len(shown)} rounds, {bad} with faults")

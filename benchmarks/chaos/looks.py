@@ -8,10 +8,10 @@ import time
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from benchmarks.chaos.inputs import BROKEN
-from benchmarks.kill import tree
+from benchmarks.kill import Folder, Seen
 from benchmarks.nodes import Cluster
 
 GONE_S = 15.0
@@ -30,21 +30,49 @@ class Wanted:
     """Seconds of sound that the model steps, all lanes."""
 
 
-def tree_is_the_same(output: Path, wanted: Wanted) -> list[str]:
+class Output(Seen, Protocol):
+    """Where a round's files appear, from outside: a folder or a bucket."""
+
+    address: str
+    """As the command takes it."""
+
+    def report(self) -> dict[str, Any] | None:
+        """The last run's own report."""
+
+    def unfinished(self) -> list[str]:
+        """What should not be there any more once no run is at work."""
+
+
+class FolderOutput(Folder):
+    """A folder."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(path)
+        self.address = str(path)
+
+    def report(self) -> dict[str, Any] | None:
+        """The last run's own report."""
+        path = self._path / ".raypipe/report.json"
+        return dict(json.loads(path.read_text())) if path.is_file() else None
+
+    def unfinished(self) -> list[str]:
+        """What should not be there any more once no run is at work."""
+        return os.listdir(self._path / ".raypipe/tmp")
+
+
+def tree_is_the_same(output: Output, wanted: Wanted) -> list[str]:
     """Every output is there with the bytes of the undisturbed run, and nothing else is."""
-    found = tree(output)
+    found = {name: output.digest(name) for name in output.look()}
     faults = [f"{name}: missing" for name in wanted.tree.keys() - found.keys()]
     faults += [f"{name}: should not be there" for name in found.keys() - wanted.tree.keys()]
     both = wanted.tree.keys() & found.keys()
     return faults + [f"{name}: other bytes" for name in both if found[name] != wanted.tree[name]]
 
 
-def counts_add_up(output: Path, wanted: Wanted) -> list[str]:
+def counts_add_up(output: Output, wanted: Wanted) -> list[str]:
     """The last run's report names every file once, and only the broken ones failed."""
-    path = output / ".raypipe/report.json"
-    if not path.is_file():
-        return ["there is no report"]
-    return report_faults(json.loads(path.read_text()), wanted)
+    report = output.report()
+    return ["there is no report"] if report is None else report_faults(report, wanted)
 
 
 def report_faults(report: dict[str, Any], wanted: Wanted) -> list[str]:
@@ -66,9 +94,9 @@ def report_faults(report: dict[str, Any], wanted: Wanted) -> list[str]:
     return faults
 
 
-def nothing_is_left(cluster: Cluster, output: Path) -> list[str]:
-    """No unfinished file, and no actor of ours on any node that can be reached."""
-    faults = [f"left unfinished: {name}" for name in os.listdir(output / ".raypipe/tmp")]
+def nothing_is_left(cluster: Cluster, output: Output) -> list[str]:
+    """Nothing unfinished, and no actor of ours on any node that can be reached."""
+    faults = [f"left unfinished: {name}" for name in output.unfinished()]
     end_s = time.monotonic() + GONE_S
     while (left := _actors(cluster)) and time.monotonic() < end_s:
         time.sleep(0.2)

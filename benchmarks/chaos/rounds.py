@@ -20,8 +20,15 @@ from pathlib import Path
 import psutil
 
 from benchmarks.chaos import paced
-from benchmarks.chaos.faults import DRIVERS, LOSSES, Fault
-from benchmarks.chaos.looks import Wanted, counts_add_up, nothing_is_left, tree_is_the_same
+from benchmarks.chaos.faults import BUCKET, DRIVERS, LOSSES, Fault
+from benchmarks.chaos.looks import (
+    Output,
+    Wanted,
+    counts_add_up,
+    nothing_is_left,
+    tree_is_the_same,
+)
+from benchmarks.chaos.weather import FINE, Weather
 from benchmarks.kill import Watcher, wait_for
 from benchmarks.nodes import Cluster, Node
 
@@ -47,10 +54,13 @@ class Ground:
     """What stays the same over the rounds."""
 
     cluster: Cluster
-    inputs: Path
+    inputs: str
+    """Path or address."""
     log: Path
     """Where the model keeps its account."""
     wanted: Wanted
+    weather: Weather | None = None
+    """On the way to the bucket, where there is one."""
 
 
 @dataclass
@@ -89,7 +99,7 @@ class Round:
 class Driver:
     """The command, on the head, as often as it takes."""
 
-    def __init__(self, ground: Ground, output: Path, *more: str) -> None:
+    def __init__(self, ground: Ground, output: Output, *more: str) -> None:
         self._ground, self._output, self._more = ground, output, more
         self.codes: list[int] = []
         self.faults: list[str] = []
@@ -99,7 +109,7 @@ class Driver:
         """Give the command."""
         # `ip netns exec` becomes the command, so that the process is the driver itself.
         self.process = self._ground.cluster.head.run(
-            *COMMAND, str(self._ground.inputs), str(self._output), "--executor", "ray",
+            *COMMAND, self._ground.inputs, self._output.address, "--executor", "ray",
             "--address", self._ground.cluster.address, *SETTINGS, *self._more,
             stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
         )  # fmt: skip
@@ -133,12 +143,12 @@ class Driver:
             self.faults.append(f"traceback: {said[-2000:].strip()}")
 
 
-def one_round(ground: Ground, output: Path, faults: list[Fault], *more: str) -> Round:
+def one_round(ground: Ground, output: Output, faults: list[Fault], *more: str) -> Round:
     """Run, break things, run again where needed, look."""
     result = Round(time.monotonic())
     watcher = Watcher(output, ground.wanted.tree)
     watcher.start()
-    hands = Hands(ground.cluster)
+    hands = Hands(ground.cluster, ground.weather)
     driver = Driver(ground, output, *more)
     try:
         for fault in faults:
@@ -199,8 +209,8 @@ def _times(result: Round, published_s: list[float], end_s: float) -> None:
 class Hands:
     """Do to a cluster what a fault says; what passes by itself is undone by a timer."""
 
-    def __init__(self, cluster: Cluster) -> None:
-        self._cluster = cluster
+    def __init__(self, cluster: Cluster, weather: Weather | None) -> None:
+        self._cluster, self._weather = cluster, weather
         self._timers: list[threading.Thread] = []
         self.struck_s = 0.0
         self.has_cut = False
@@ -213,14 +223,20 @@ class Hands:
             number = signal.SIGKILL if fault.kind == "driver" else signal.SIGTERM
             driver.process.send_signal(number)
             return self._cluster.head.address
+        if fault.kind in BUCKET:
+            return self._spoil(fault)
         if fault.kind == "join":
             self._later(0.0, lambda: str(self._cluster.join()))
             self.struck_s = time.monotonic()
             return "a new node"
         if fault.kind in ("worker", "collector"):
             return self._kill_one(fault, driver)
+        fewest = 2 if fault.kind in LOSSES else 1
         nodes = healthy(self._cluster)
-        if len(nodes) < (2 if fault.kind in LOSSES else 1):
+        if len(nodes) < fewest and any(timer.is_alive() for timer in self._timers):
+            wait_for(lambda: len(healthy(self._cluster)) >= fewest or driver.over, ACTOR_S)
+            nodes = healthy(self._cluster)
+        if len(nodes) < fewest or driver.over:
             return None
         node = nodes[fault.pick % len(nodes)]
         self.struck_s = time.monotonic()
@@ -235,6 +251,15 @@ class Hands:
         if fault.kind in ("outage", "blink"):
             self._later(fault.lasting_s, node.heal)
         return node.address
+
+    def _spoil(self, fault: Fault) -> str | None:
+        weather = self._weather
+        if weather is None:
+            return None
+        self.struck_s = time.monotonic()
+        weather.now = fault.kind
+        self._later(fault.lasting_s, lambda: setattr(weather, "now", FINE))
+        return f"the bucket, for {fault.lasting_s:.1f} s"
 
     def _kill_one(self, fault: Fault, driver: Driver) -> str | None:
         found: list[tuple[Node, psutil.Process]] = []

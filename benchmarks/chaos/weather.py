@@ -50,6 +50,8 @@ class Weather:
         Address to listen on.
     upstream : tuple of str and int
         Where the bucket is.
+    port : int
+        Port to listen on; 0: any.
 
     Attributes
     ----------
@@ -59,14 +61,14 @@ class Weather:
         How many requests met which weather.
     """
 
-    def __init__(self, host: str, upstream: tuple[str, int]) -> None:
+    def __init__(self, host: str, upstream: tuple[str, int], port: int = 0) -> None:
         self._host, self._upstream = host, upstream
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
         self._chance = random.Random(5)
         self.now = FINE
         self.met: Counter[str] = Counter()
-        self.port = 0
+        self.port = port
 
     @property
     def url(self) -> str:
@@ -75,7 +77,9 @@ class Weather:
 
     def __enter__(self) -> Weather:
         self._thread.start()
-        self._server = self._do(asyncio.start_server(self._serve, self._host, 0, limit=HEAD_BYTES))
+        self._server = self._do(
+            asyncio.start_server(self._serve, self._host, self.port, limit=HEAD_BYTES)
+        )
         self.port = self._server.sockets[0].getsockname()[1]
         return self
 

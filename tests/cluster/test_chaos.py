@@ -13,7 +13,7 @@ pytest.importorskip("psutil")
 from benchmarks.chaos.__main__ import undisturbed
 from benchmarks.chaos.faults import KINDS, Fault
 from benchmarks.chaos.inputs import make_inputs
-from benchmarks.chaos.looks import Wanted
+from benchmarks.chaos.looks import FolderOutput, Wanted
 from benchmarks.chaos.rounds import Ground, one_round
 from benchmarks.nodes import NOTICED_S
 from tests.cluster.conftest import Nodes
@@ -38,7 +38,7 @@ def wanted(inputs: Path, tmp_path_factory: pytest.TempPathFactory) -> Wanted:
 
 @pytest.fixture
 def ground(nodes: Nodes, inputs: Path, wanted: Wanted) -> Ground:
-    return Ground(nodes.cluster, inputs, nodes.log, wanted)
+    return Ground(nodes.cluster, str(inputs), nodes.log, wanted)
 
 
 def fault(kind: str, after: int, pick: int = 1) -> Fault:
@@ -48,14 +48,14 @@ def fault(kind: str, after: int, pick: int = 1) -> Fault:
 
 def test_undisturbed_it_steps_nothing_twice(ground: Ground, tmp_path: Path) -> None:
     """Else what is said of sound computed twice would mean nothing."""
-    done = one_round(ground, tmp_path / "out", [])
+    done = one_round(ground, FolderOutput(tmp_path / "out"), [])
     assert (done.codes, done.faults) == ([1], [])
     assert done.twice_s == pytest.approx(0, abs=1e-6)
 
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_fault_costs_nothing_but_time(ground: Ground, tmp_path: Path, kind: str) -> None:
-    done = one_round(ground, tmp_path / "out", [fault(kind, FILES // 4)])
+    done = one_round(ground, FolderOutput(tmp_path / "out"), [fault(kind, FILES // 4)])
     assert [strike.fault.kind for strike in done.strikes] == [kind]
     assert done.faults == []
 
@@ -73,6 +73,6 @@ def test_faults_one_after_another_cost_nothing_but_time(
     ground: Ground, tmp_path: Path, kinds: tuple[str, ...]
 ) -> None:
     faults = [fault(kind, (n + 1) * FILES // 6, n) for n, kind in enumerate(kinds)]
-    done = one_round(ground, tmp_path / "out", faults)
+    done = one_round(ground, FolderOutput(tmp_path / "out"), faults)
     assert done.strikes
     assert done.faults == []

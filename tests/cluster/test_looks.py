@@ -9,7 +9,7 @@ import pytest
 
 pytest.importorskip("psutil")
 from benchmarks.chaos.inputs import BROKEN, make_inputs
-from benchmarks.chaos.looks import Wanted, report_faults, tree_is_the_same
+from benchmarks.chaos.looks import FolderOutput, Wanted, report_faults, tree_is_the_same
 from benchmarks.kill import tree
 
 WANTED = Wanted({}, 4, 0.0)
@@ -60,10 +60,10 @@ def test_another_tree_is_seen(tmp_path: Path) -> None:
     (tmp_path / "a.wav").write_bytes(b"a")
     (tmp_path / "b.wav").write_bytes(b"b")
     wanted = Wanted(tree(tmp_path), 2, 0.0)
-    assert tree_is_the_same(tmp_path, wanted) == []
+    assert tree_is_the_same(FolderOutput(tmp_path), wanted) == []
     (tmp_path / "a.wav").write_bytes(b"other")
     (tmp_path / "b.wav").rename(tmp_path / "c.wav")
-    assert sorted(tree_is_the_same(tmp_path, wanted)) == [
+    assert sorted(tree_is_the_same(FolderOutput(tmp_path), wanted)) == [
         "a.wav: other bytes",
         "b.wav: missing",
         "c.wav: should not be there",
