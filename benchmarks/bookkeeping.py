@@ -48,6 +48,7 @@ class NullExecutor:
 
     depth = 2
     workers = WORKERS
+    watched = False
 
     def __init__(self) -> None:
         self._events: deque[Event] = deque()

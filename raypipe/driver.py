@@ -23,6 +23,10 @@ from raypipe.execution.events import Executor
 from raypipe.execution.inline import InlineExecutor
 from raypipe.execution.worker import Worker, WorkerJob
 from raypipe.inference.zoo import ModelFile, find_model
+from raypipe.monitoring.boards import Board, ClusterBoard, FileBoard
+from raypipe.monitoring.monitor import Monitor
+from raypipe.monitoring.ray_metrics import ray_metrics
+from raypipe.monitoring.standing import About
 from raypipe.plan.collisions import Guard, Listed, refuse_collisions
 from raypipe.plan.route import Route, find_route
 from raypipe.plan.scan import scan
@@ -85,13 +89,17 @@ def run(
     with Hold(work.route.output_root, resumable=work.resumable) as place:
         todo = _to_do(work, place)
         try:
-            with _executor(work, place) as (executor, lanes):
-                result.place |= {"workers": executor.workers, "lanes": lanes}
+            with (
+                _executor(work, place, watch) as (executor, lanes),
+                _monitor(work, place, executor, lanes, result, begin_s) as monitor,
+            ):
+                result.place |= {"run": place.run, "workers": executor.workers, "lanes": lanes}
                 schedule = Schedule(lanes, executor.workers, settings.segment_s)
                 find = partial(published_by, place, fingerprint=work.fingerprint)
                 Dispatch(
-                    schedule, executor, todo, result, settings, work.listed, find, begin_s, watch
-                ).run()
+                    schedule, executor, todo, result, settings, work.listed, find, begin_s, watch,
+                    monitor,
+                ).run()  # fmt: skip
         except BaseException as error:
             result.interrupted = _ending(error)
             result.totals.wall_s = time.monotonic() - begin_s
@@ -174,7 +182,7 @@ def _without_work(
 
 
 @contextlib.contextmanager
-def _executor(work: _Work, place: Place) -> Iterator[tuple[Executor, int]]:
+def _executor(work: _Work, place: Place, watch: Watch | None) -> Iterator[tuple[Executor, int]]:
     """The executor that the settings or the size of the job ask for, and its workers' lanes."""
     settings = work.settings
     mark = os.path.join(place.private, "inline")
@@ -195,8 +203,9 @@ def _executor(work: _Work, place: Place) -> Iterator[tuple[Executor, int]]:
         from raypipe.execution.ray_executor import RayExecutor  # half a second to import
 
         executor = RayExecutor(
-            make_worker, make_collector, settings.workers, settings.address, auto.workers
-        )
+            make_worker, make_collector, settings.workers, settings.address, auto.workers,
+            partial(_note_dashboard, watch) if settings.dashboard else None,
+        )  # fmt: skip
     try:
         executor.start()
         yield executor, lanes
@@ -206,11 +215,32 @@ def _executor(work: _Work, place: Place) -> Iterator[tuple[Executor, int]]:
             os.unlink(mark)
 
 
+def _note_dashboard(watch: Watch | None, url: str) -> None:
+    if watch is not None:
+        watch.note(f"dashboard: {url} (if it asks for a token: `ray get-auth-token`)")
+
+
+def _monitor(
+    work: _Work, place: Place, executor: Executor, lanes: int, result: RunReport, begin_s: float
+) -> Monitor:
+    """Tells ``raypipe top`` and, where somebody may look at them, Ray's metrics."""
+    boards: list[Board] = []
+    if work.resumable and os.path.isdir(place.private):
+        boards.append(FileBoard(place.private))
+    sink = None
+    if executor.watched:
+        boards.append(ClusterBoard(place.run))
+        sink = ray_metrics({"run": place.run, "model": work.model.card.name})
+    about = About(place.run, work.model.card.name, place.root, lanes)
+    return Monitor(about, result.totals, begin_s, boards, sink)
+
+
 def works_inline(settings: RunSettings, listed: Listed, *, died_inline: bool) -> bool:
     """``auto``: inline where the job is small, nobody asked for more, and it did not die of it."""
     if settings.executor != "auto":
         return settings.executor == "inline"
     asked_for_ray = settings.address is not None or (settings.workers or 1) > 1
+    asked_for_ray |= settings.dashboard
     small = listed.complete and listed.bytes <= SMALL_JOB_BYTES
     return small and not asked_for_ray and not died_inline
 

@@ -64,6 +64,7 @@ class Chaos:
     published: dict[str, int] = field(default_factory=dict)
     pending: list[Event] = field(default_factory=list)
     generation: int = 0
+    collectors_lost: int = 0
 
     def start(self) -> None:
         for _ in range(2):
@@ -126,6 +127,7 @@ class Chaos:
 
     def lose_collector(self, index: int) -> Event:
         self.collectors[index].clear()
+        self.collectors_lost += 1
         return CollectorLost(index, None)
 
     def step(self, batch: FrameBatch) -> BatchResult:
@@ -212,6 +214,9 @@ def test_each_file_ends_in_exactly_one_outcome_whatever_is_lost(
     totals = report.totals
     assert (totals.files, totals.failed) == (len(lengths), len(failed))
     assert totals.done + totals.skipped + totals.failed == totals.files
+    assert totals.worker_restarts == executor.generation - executor.workers
+    assert totals.lost_batches >= totals.worker_restarts
+    assert totals.collector_restarts == executor.collectors_lost
 
 
 def test_the_first_file_is_done_long_before_the_listing_ends() -> None:

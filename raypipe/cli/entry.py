@@ -14,6 +14,7 @@ from raypipe.cli.enhance import enhance
 from raypipe.cli.interrupts import interrupts_heard
 from raypipe.cli.models import models
 from raypipe.cli.plan import plan
+from raypipe.cli.top import top
 from raypipe.errors import RaypipeError
 from raypipe.storage import show
 from raypipe.version import VERSION
@@ -41,9 +42,9 @@ def cli() -> None:
     """Run audio models over recordings: a file or a folder of any size, exact to the bit."""
 
 
-for command in (enhance, plan, models, bench, *models.commands.values()):
+for command in (enhance, plan, models, bench, top, *models.commands.values()):
     command.epilog = EXIT_CODES
-for command in (enhance, plan, models, bench):
+for command in (enhance, plan, models, bench, top):
     cli.add_command(command)
 
 

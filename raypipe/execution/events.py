@@ -88,6 +88,9 @@ class Executor(Protocol):
     workers: int
     """As many as there are; known once `start` was called."""
 
+    watched: bool
+    """True where somebody may look at the metrics of this Ray, now or after the run."""
+
     depth: int
     """Batches that a worker should have at a time, so that it never waits for the driver."""
 

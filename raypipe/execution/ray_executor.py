@@ -39,6 +39,8 @@ class RayExecutor:
         Cluster to attach to; None: a local Ray of our own.
     local_workers : int
         Workers of a local Ray, where `workers` does not say.
+    dashboard : callable, optional
+        See `ray_session`.
     """
 
     depth = 2
@@ -50,12 +52,15 @@ class RayExecutor:
         workers: int | None,
         address: str | None,
         local_workers: int = 1,
+        dashboard: Callable[[str], None] | None = None,
     ) -> None:
         self._makers = make_worker, make_collector
         self._stack = ExitStack()
         self._address = address
         self._asked_workers = workers
         self._local_workers = local_workers
+        self._dashboard = dashboard
+        self.watched = dashboard is not None or address is not None or ray.is_initialized()
         self.workers = workers or 1
         self._sound: dict[int, tuple[dict[int, Any], dict[int, tuple[int, ...]]]] = {}
         self._tickets: dict[int, dict[int, tuple[int, ...]]] = {}
@@ -65,7 +70,7 @@ class RayExecutor:
     def start(self) -> None:
         """Connect to Ray and begin to start the actors."""
         local = self._asked_workers or self._local_workers
-        cpus = self._stack.enter_context(ray_session(self._address, local))
+        cpus = self._stack.enter_context(ray_session(self._address, local, self._dashboard))
         self.workers = self._asked_workers or cpus
         make_worker, make_collector = self._makers
         self._workers = WorkerPool(make_worker, self.workers)

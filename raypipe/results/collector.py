@@ -10,9 +10,10 @@ from __future__ import annotations
 
 import errno
 import os
+import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from raypipe.audio.tags import copy_tags
 from raypipe.dsp.level import LevelSum
@@ -86,6 +87,7 @@ class Collector:
         self._files: dict[int, _Unfinished] = {}
         self._journal = JournalWriter(job.place, name, job.fingerprint)
         self._threads = ThreadPoolExecutor(SYNC_THREADS, f"sync-{index}")
+        self._busy_s = 0.0
 
     def take(self, pieces: Sequence[Piece], drop: Sequence[int]) -> list[Collected]:
         """Write pieces and publish the files that are whole now.
@@ -107,6 +109,7 @@ class Collector:
         StorageError
             If the output refuses, or belongs to another run by now.
         """
+        begin_s = time.perf_counter()
         self._check_ours()
         for ticket in drop:
             self._forget(ticket)
@@ -131,7 +134,15 @@ class Collector:
                 answers.append(Fault(piece.ticket, error.reason))
         if whole:
             answers.extend(self._publish(whole))
-        return answers
+        self._busy_s += time.perf_counter() - begin_s
+        return [self._with_time(answer) for answer in answers]
+
+    def _with_time(self, answer: Collected) -> Collected:
+        """The first that was published carries the time of all the work since the last one."""
+        if not self._busy_s or not isinstance(answer, Published):
+            return answer
+        busy_s, self._busy_s = self._busy_s, 0.0
+        return replace(answer, publish_s=busy_s)
 
     def _check_ours(self) -> None:
         """Stop where the driver is dead and another run has the place: it would be done twice."""
