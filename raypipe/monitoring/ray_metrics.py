@@ -89,7 +89,8 @@ class RemoteRayMetrics:
 
         with contextlib.suppress(RayError):
             ray.wait([self._last], timeout=FAREWELL_S)
-            self._actor.__ray_terminate__.remote()
+            gone = self._actor.__ray_terminate__.remote()
+            ray.wait([gone], timeout=FAREWELL_S)  # with the driver it would be killed
 
 
 def ray_metrics(labels: Mapping[str, str]) -> Sink:
