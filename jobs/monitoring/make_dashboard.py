@@ -189,7 +189,6 @@ def _variables() -> list[dict[str, Any]]:
             "type": "query",
             "datasource": DATASOURCE,
             "query": {"query": runs, "refId": "runs"},
-            "definition": runs,
             "refresh": 2,
             "multi": True,
             "includeAll": True,

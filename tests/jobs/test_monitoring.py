@@ -6,6 +6,7 @@ import json
 import re
 import shutil
 import subprocess
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -53,6 +54,31 @@ def test_panels_lie_side_by_side_in_the_grid() -> None:
         assert panel["fieldConfig"]["defaults"]["unit"]
         assert panel["description"]
     assert len({panel["id"] for panel in panels}) == len(panels)
+
+
+def test_grafanas_own_models_take_every_field_of_it() -> None:
+    """A field that Grafana does not know, or that is of another type there, would be lost."""
+    pytest.importorskip("grafana_foundation_sdk", reason="pip install grafana-foundation-sdk")
+    from grafana_foundation_sdk.cog import plugins
+    from grafana_foundation_sdk.cog.encoder import JSONEncoder
+    from grafana_foundation_sdk.models.dashboard import Dashboard
+
+    plugins.register_default_plugins()
+    ours = dashboard()
+    read = Dashboard.from_json(json.loads(json.dumps(ours)))
+    assert list(missing(ours, json.loads(JSONEncoder().encode(read)))) == []
+
+
+def missing(ours: Any, theirs: Any, at: str = "") -> Iterator[str]:
+    """Where something of ours is not in theirs, which may hold more."""
+    if isinstance(ours, dict) and isinstance(theirs, dict):
+        for name, value in ours.items():
+            yield from missing(value, theirs.get(name), f"{at}/{name}")
+    elif isinstance(ours, list) and isinstance(theirs, list) and len(ours) == len(theirs):
+        for place, (one, other) in enumerate(zip(ours, theirs, strict=True)):
+            yield from missing(one, other, f"{at}/{place}")
+    elif ours != theirs:
+        yield f"{at}: {ours!r} became {theirs!r}"
 
 
 def test_grafana_is_told_of_prometheus_and_of_the_dashboard() -> None:
