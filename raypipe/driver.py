@@ -23,7 +23,7 @@ from raypipe.execution.events import Executor
 from raypipe.execution.inline import InlineExecutor
 from raypipe.execution.worker import Worker, WorkerJob
 from raypipe.inference.zoo import ModelFile, find_model
-from raypipe.monitoring.boards import Board, ClusterBoard, FileBoard
+from raypipe.monitoring.boards import Board, ClusterBoard, FileBoard, MachineBoard, status_path
 from raypipe.monitoring.monitor import Monitor
 from raypipe.monitoring.ray_metrics import ray_metrics
 from raypipe.monitoring.standing import About
@@ -224,14 +224,17 @@ def _monitor(
     work: _Work, place: Place, executor: Executor, lanes: int, result: RunReport, begin_s: float
 ) -> Monitor:
     """Tells ``raypipe top`` and, where somebody may look at them, Ray's metrics."""
-    boards: list[Board] = []
-    if work.resumable and os.path.isdir(place.private):
-        boards.append(FileBoard(place.private))
+    route = work.route
+    boards: list[Board] = [MachineBoard(place.run)]
+    private = os.path.join(route.output_root, PRIVATE)
+    if work.resumable and os.path.isdir(private):
+        boards.append(FileBoard(status_path(private)))
     sink = None
     if executor.watched:
         boards.append(ClusterBoard(place.run))
         sink = ray_metrics({"run": place.run, "model": work.model.card.name})
-    about = About(place.run, work.model.card.name, place.root, lanes)
+    output = os.path.join(route.output_root, route.output_name or "").rstrip("/")
+    about = About(place.run, work.model.card.name, output, lanes)
     return Monitor(about, result.totals, begin_s, boards, sink)
 
 

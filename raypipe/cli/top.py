@@ -38,22 +38,21 @@ SILENT_S = 15.0
 def top(
     output: str | None, address: str | None, run: str | None, once: bool, as_json: bool
 ) -> None:
-    """Watch a run that goes on elsewhere.
+    """Watch runs that go on in another terminal or on another machine.
 
-    OUT is the run's output folder, on this machine or on a disk that it shares. With --address:
-    all runs of that Ray cluster, wherever they write. Progress, speed, queues, and each worker
-    with its memory and what it is busy with; ends when the run does.
+    Without arguments: all of yours on this machine. OUT: the run that writes there, also from a
+    machine that shares the disk. With --address: all runs of that Ray cluster. Shows progress,
+    speed, queues, and each worker with its memory and what it is busy with; ends with the runs.
     """
-    if (output is None) == (address is None):
-        raise click.UsageError("give the run's OUT, or the --address of its Ray cluster")
+    if output is not None and address is not None:
+        raise click.UsageError("give the run's OUT, or the --address of its Ray cluster, not both")
     with _looking(output, address) as look_at_all:
 
         def look() -> list[Document]:
             return [one for one in look_at_all() if one["run"].startswith(run or "")]
 
         found = look()
-        now_s = time.time()
-        fresh = [one for one in found if now_s - one["updated_unix_s"] < SILENT_S]
+        fresh = _fresh(found)
         if not fresh:
             raise UsageError(_nobody(output, address, run, found))
         if as_json:
@@ -62,26 +61,38 @@ def top(
         elif once or not sys.stdout.isatty():
             _print(fresh)
         else:
-            _watch(look, fresh)
+            _watch(lambda: _fresh(look()), fresh)
+
+
+def _fresh(documents: list[Document]) -> list[Document]:
+    now_s = time.time()
+    return [one for one in documents if now_s - one["updated_unix_s"] < SILENT_S]
 
 
 @contextmanager
 def _looking(output: str | None, address: str | None) -> Iterator[Look]:
-    from raypipe.monitoring.boards import cluster_standings, file_standing
+    from raypipe.monitoring.boards import cluster_standings, machine_standings
 
-    if output is not None:
-        private = os.path.join(output, PRIVATE)
+    if address is not None:
+        from raypipe.execution.cluster import ray_session
 
-        def look() -> list[Document]:
-            found = file_standing(private)
-            return [] if found is None else [found]
+        with ray_session(address, 1):
+            yield cluster_standings
+    elif output is not None:
+        yield lambda: _writing_to(output)
+    else:
+        yield machine_standings
 
-        yield look
-        return
-    from raypipe.execution.cluster import ray_session
 
-    with ray_session(address, 1):
-        yield cluster_standings
+def _writing_to(output: str) -> list[Document]:
+    """The run whose OUT this is: by the file in there, or else (a bucket, one file) by its name."""
+    from raypipe.monitoring.boards import file_standing, machine_standings, status_path
+
+    found = file_standing(status_path(os.path.join(output, PRIVATE)))
+    if found is not None:
+        return [found]
+    names = {output.rstrip("/"), os.path.abspath(output)}
+    return [one for one in machine_standings() if {one["output"]} & names]
 
 
 def _nobody(output: str | None, address: str | None, run: str | None, found: list[Document]) -> str:
@@ -95,8 +106,10 @@ def _nobody(output: str | None, address: str | None, run: str | None, found: lis
             "go on"
         )
     which = "no run" if run is None else f"no run whose id begins with {run}"
-    if output is None:
+    if address is not None:
         return f"{which} goes on in the cluster at {address}"
+    if output is None:
+        return f"{which} of yours goes on on this machine; elsewhere: give its OUT or --address"
     report = os.path.join(output, PRIVATE, "report.json")
     if os.path.isfile(report):
         return f"{show(output)}: {which} goes on here; the last one's report is {show(report)}"

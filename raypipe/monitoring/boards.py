@@ -1,11 +1,10 @@
 """Where a run's standing lies for ``raypipe top`` to be found, and how it is read there.
 
-In a local output it is a file; on a cluster it is an entry in Ray's own
-key-value store, found by whoever may attach to the cluster. Both are gone when
-the run ends in order. ::
+All are replaced every second, whole or not at all, and gone when the run ends. ::
 
-    OUT/.raypipe/status.json                replaced every second, whole or not at all
-    raypipe:standing/RUN in the cluster     likewise
+    OUT/.raypipe/status.json            in an output on a disk, seen by whoever shares it
+    ~/.cache/raypipe/runs/RUN.json      for those at this machine who do not know OUT by heart
+    raypipe:standing/RUN                in a cluster's key-value store, for who may attach to it
 """
 
 from __future__ import annotations
@@ -15,7 +14,7 @@ import json
 import os
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -47,10 +46,10 @@ class Board(Protocol):
 
 
 class FileBoard:
-    """A file in the output's private folder."""
+    """A file; its folder is there, or can be made in a folder that is."""
 
-    def __init__(self, private: str) -> None:
-        self._path = os.path.join(private, STATUS)
+    def __init__(self, path: str) -> None:
+        self._path = path
 
     def put(self, text: bytes) -> None:
         """Write beside it, then rename."""
@@ -63,6 +62,24 @@ class FileBoard:
         for path in (self._path, f"{self._path}.part"):
             with contextlib.suppress(FileNotFoundError):
                 os.unlink(path)
+
+
+class MachineBoard(FileBoard):
+    """A file among those of all of this user's runs."""
+
+    def __init__(self, run: str) -> None:
+        super().__init__(os.path.join(machine_folder(), f"{run}.json"))
+        self._swept = False
+
+    def put(self, text: bytes) -> None:
+        """Write it; the first time also take away what killed runs have left."""
+        if not self._swept:
+            self._swept = True
+            os.makedirs(machine_folder(), exist_ok=True)
+            for path in Path(machine_folder()).iterdir():
+                if time.time() - path.stat().st_mtime > FORGOTTEN_S:
+                    path.unlink()
+        super().put(text)
 
 
 class ClusterBoard:
@@ -131,15 +148,25 @@ class Noticeboards:
                 board.clear()
 
 
-def file_standing(private: str) -> Document | None:
-    """The standing in an output's private folder; None where there is none.
+def machine_folder() -> str:
+    """Where this user's runs tell how they stand."""
+    root = os.environ.get("XDG_CACHE_HOME") or os.path.join(os.path.expanduser("~"), ".cache")
+    return os.path.join(root, "raypipe", "runs")
+
+
+def status_path(private: str) -> str:
+    """The file in an output's private folder."""
+    return os.path.join(private, STATUS)
+
+
+def file_standing(path: str) -> Document | None:
+    """The standing in a file; None where there is none.
 
     Raises
     ------
     StorageError
         If it is there and cannot be read.
     """
-    path = os.path.join(private, STATUS)
     try:
         text = Path(path).read_bytes()
     except (FileNotFoundError, NotADirectoryError):
@@ -152,15 +179,26 @@ def file_standing(private: str) -> Document | None:
     return document
 
 
+def machine_standings() -> list[Document]:
+    """Those of all runs that this user has on this machine."""
+    texts = []
+    for path in Path(machine_folder()).glob("*.json"):
+        with contextlib.suppress(OSError):  # it has just ended
+            texts.append(path.read_bytes())
+    return _sorted(filter(None, map(_parsed, texts)))
+
+
 def cluster_standings() -> list[Document]:
     """Those of all runs of the cluster that this process is connected to."""
     kv = _kv()
-    found = []
-    for key in kv._internal_kv_list(PREFIX, namespace=NAMESPACE):
-        document = _parsed(kv._internal_kv_get(key, namespace=NAMESPACE) or b"")
-        if document is not None:  # else it has ended in between
-            found.append(document)
-    return sorted(found, key=lambda one: (one["updated_unix_s"] - one["elapsed_s"], one["run"]))
+    keys = kv._internal_kv_list(PREFIX, namespace=NAMESPACE)
+    texts = (kv._internal_kv_get(key, namespace=NAMESPACE) or b"" for key in keys)
+    return _sorted(filter(None, map(_parsed, texts)))  # one that has just ended is empty
+
+
+def _sorted(documents: Iterable[Document]) -> list[Document]:
+    """The oldest run first."""
+    return sorted(documents, key=lambda one: (one["updated_unix_s"] - one["elapsed_s"], one["run"]))
 
 
 def _parsed(text: bytes) -> Document | None:

@@ -16,7 +16,7 @@ from rich.console import Console
 
 from raypipe.cli import top as top_module
 from raypipe.cli.top_page import page
-from raypipe.monitoring.boards import ClusterBoard, FileBoard
+from raypipe.monitoring.boards import ClusterBoard, FileBoard, MachineBoard, status_path
 from tests.cli.conftest import Raypipe
 from tests.monitoring.made import document
 
@@ -24,7 +24,7 @@ from tests.monitoring.made import document
 def standing_in(out: Path, **changed: object) -> None:
     private = out / ".raypipe"
     private.mkdir(parents=True, exist_ok=True)
-    FileBoard(str(private)).put(json.dumps(document(**changed)).encode())
+    FileBoard(status_path(str(private))).put(json.dumps(document(**changed)).encode())
 
 
 def drawn(width: int = 100, **changed: object) -> str:
@@ -73,9 +73,8 @@ def test_json_is_the_document(raypipe: Raypipe, tmp_path: Path) -> None:
     [
         (["OUT"], "OUT: no run goes on here"),
         (["OUT", "--run", "77"], "OUT: no run whose id begins with 77 goes on here"),
-        ([], "give the run's OUT, or the --address of its Ray cluster"),
+        ([], "no run of yours goes on on this machine; elsewhere: give its OUT or --address"),
         (["OUT", "--address", "auto"], "give the run's OUT, or the --address of its Ray cluster"),
-        (["--address", "127.0.0.1:1"], "no Ray cluster can be reached at 127.0.0.1:1"),
     ],
 )
 def test_where_no_run_is_one_sentence_says_so(
@@ -86,6 +85,29 @@ def test_where_no_run_is_one_sentence_says_so(
     assert ran.code == 2
     assert words.replace("OUT:", f"{out}:") in ran.err
     assert len(ran.err.splitlines()) == 1
+
+
+def test_without_arguments_all_runs_of_this_machine_are_shown(
+    raypipe: Raypipe, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    for run, output in (("aaa", "s3://bucket/cleaned"), ("bbb", "/out/one.wav")):
+        MachineBoard(run).put(json.dumps(document(run=run, output=output)).encode())
+    ran = raypipe("top")
+    assert "run aaa" in ran.out and "run bbb" in ran.out
+    for output, run in (("s3://bucket/cleaned/", "aaa"), ("/out/one.wav", "bbb")):
+        assert json.loads(raypipe("top", output, "--json").out)["run"] == run
+    assert raypipe("top", "/out/two.wav").code == 2
+
+
+def test_a_cluster_that_is_not_there_is_named(
+    raypipe: Raypipe, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ray = pytest.importorskip("ray")
+    monkeypatch.setattr(ray, "is_initialized", lambda: False)  # where other tests have one
+    ran = raypipe("top", "--address", "127.0.0.1:1")
+    assert (ran.code, len(ran.err.splitlines())) == (2, 1)
+    assert "no Ray cluster can be reached at 127.0.0.1:1" in ran.err
 
 
 def test_the_report_of_a_run_that_is_over_is_named(raypipe: Raypipe, tmp_path: Path) -> None:

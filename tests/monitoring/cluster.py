@@ -24,18 +24,18 @@ import psutil
 ROOT = Path(__file__).resolve().parents[2]
 CONFIG = ROOT / "jobs" / "monitoring" / "prometheus.yml"
 RAYPIPE = (sys.executable, "-c", "from raypipe.cli import main; main()")
-SECRETLESS = {
-    "RAY_AUTH_MODE": "disabled",
-    "RAY_metrics_report_interval_ms": "1000",
-    "RAY_USAGE_STATS_ENABLED": "0",
-    "PYTHONPATH": str(ROOT),
-}
 START_S = 90.0
 
 
-def environment() -> dict[str, str]:
+def environment(interval_ms: int = 1000) -> dict[str, str]:
+    """No tokens; Ray's processes hand their metrics on so often."""
     inherited = {k: v for k, v in os.environ.items() if not k.startswith(("RAY_", "RAYPIPE_"))}
-    return inherited | SECRETLESS
+    return inherited | {
+        "RAY_AUTH_MODE": "disabled",
+        "RAY_metrics_report_interval_ms": str(interval_ms),
+        "RAY_USAGE_STATS_ENABLED": "0",
+        "PYTHONPATH": str(ROOT),
+    }
 
 
 def free_port() -> int:
@@ -61,12 +61,13 @@ class Cluster:
     address: str
     folder: Path
     process: subprocess.Popen[bytes]
+    interval_ms: int
 
     def start_run(self, source: Path, out: Path, *more: str) -> subprocess.Popen[bytes]:
         return subprocess.Popen(
             [*RAYPIPE, "enhance", str(source), str(out), "--address", self.address, "-j", "2",
              "--model", "benchmark", "--quiet", *more],
-            env=environment(), stderr=subprocess.PIPE,
+            env=environment(self.interval_ms), stderr=subprocess.PIPE,
         )  # fmt: skip
 
     def workers(self) -> list[psutil.Process]:
@@ -81,7 +82,7 @@ class Cluster:
 
 
 @contextlib.contextmanager
-def cluster() -> Iterator[Cluster]:
+def cluster(interval_ms: int = 1000) -> Iterator[Cluster]:
     """A Ray as ``ray start --head`` gives it, in a folder and on ports of its own."""
     folder = Path(tempfile.mkdtemp(prefix="rp", dir="/tmp"))  # sockets' paths must be short
     port = free_port()
@@ -93,12 +94,12 @@ def cluster() -> Iterator[Cluster]:
     ]  # fmt: skip
     with open(folder / "start.log", "wb") as log:
         process = subprocess.Popen(
-            command, env=environment(), stdout=log, stderr=log, start_new_session=True
+            command, env=environment(interval_ms), stdout=log, stderr=log, start_new_session=True
         )
     discovery = folder / "prom_metrics_service_discovery.json"
     try:
         wait_for(discovery.exists, START_S, "Ray's list of metrics pages")
-        yield Cluster(f"127.0.0.1:{port}", folder, process)
+        yield Cluster(f"127.0.0.1:{port}", folder, process, interval_ms)
     finally:
         ours = psutil.Process(process.pid).children(recursive=True)
         process.send_signal(signal.SIGTERM)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import os
 import threading
 import time
 from pathlib import Path
@@ -15,9 +17,13 @@ from raypipe.monitoring.boards import (
     PREFIX,
     ClusterBoard,
     FileBoard,
+    MachineBoard,
     Noticeboards,
     cluster_standings,
     file_standing,
+    machine_folder,
+    machine_standings,
+    status_path,
 )
 from tests.monitoring.made import document
 
@@ -39,22 +45,24 @@ class Slow:
 
 
 def test_what_is_put_is_read_and_what_is_cleared_is_gone(tmp_path: Path) -> None:
-    board = FileBoard(str(tmp_path))
-    assert file_standing(str(tmp_path)) is None
+    path = status_path(str(tmp_path))
+    board = FileBoard(path)
+    assert file_standing(path) is None
     board.put(b'{"updated_unix_s": 1}')
     board.put(b'{"updated_unix_s": 2}')
-    assert file_standing(str(tmp_path)) == {"updated_unix_s": 2}
+    assert file_standing(path) == {"updated_unix_s": 2}
     board.clear()
     board.clear()
     assert list(tmp_path.iterdir()) == []
-    assert file_standing(str(tmp_path / "nowhere")) is None
+    assert file_standing(status_path(str(tmp_path / "nowhere"))) is None
 
 
 @pytest.mark.parametrize("text", [b"", b"{", b"[1]", b'{"a": 1}', b"\xff"])
 def test_a_file_that_is_no_standing_is_named(tmp_path: Path, text: bytes) -> None:
-    FileBoard(str(tmp_path)).put(text)
+    path = status_path(str(tmp_path))
+    FileBoard(path).put(text)
     with pytest.raises(StorageError, match=r"status\.json: is not what a run of raypipe writes"):
-        file_standing(str(tmp_path))
+        file_standing(path)
 
 
 def test_the_newest_goes_up_and_older_ones_are_left_out() -> None:
@@ -75,12 +83,13 @@ def test_the_newest_goes_up_and_older_ones_are_left_out() -> None:
 
 
 def test_a_board_that_fails_does_not_keep_the_others_from_it(tmp_path: Path) -> None:
-    notices = Noticeboards([FileBoard(str(tmp_path / "nowhere")), FileBoard(str(tmp_path))])
+    path = str(tmp_path / "a.json")
+    notices = Noticeboards([FileBoard(str(tmp_path / "nowhere" / "a.json")), FileBoard(path)])
     notices.put(document())
     end_s = time.monotonic() + 10
-    while file_standing(str(tmp_path)) is None and time.monotonic() < end_s:
+    while file_standing(path) is None and time.monotonic() < end_s:
         time.sleep(0.01)
-    assert file_standing(str(tmp_path)) is not None
+    assert file_standing(path) is not None
     notices.close()
     assert list(tmp_path.iterdir()) == []
 
@@ -96,6 +105,27 @@ def test_a_board_that_hangs_does_not_hold_the_end_up(monkeypatch: pytest.MonkeyP
     slow.go_on.set()
 
 
+def test_runs_of_this_machine_are_found_and_the_dead_ones_swept(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    assert machine_standings() == []
+    one, two = document(run="one", elapsed_s=1.0), document(run="two", elapsed_s=2.0)
+    places = [MachineBoard("one"), MachineBoard("two")]
+    for place, told in zip(places, (one, two), strict=True):
+        place.put(json.dumps(told).encode())
+    assert [found["run"] for found in machine_standings()] == ["two", "one"], "the older one first"
+    Path(machine_folder(), "broken.json").write_text("{")
+    old_s = time.time() - 2 * boards.FORGOTTEN_S
+    os.utime(Path(machine_folder(), "one.json"), (old_s, old_s))
+    places.append(MachineBoard("three"))
+    places[-1].put(json.dumps(document(run="three")).encode())
+    assert {found["run"] for found in machine_standings()} == {"two", "three"}
+    for place in places:
+        place.clear()
+    assert machine_standings() == []
+
+
 @pytest.mark.ray
 def test_runs_of_a_cluster_are_found_and_the_dead_ones_swept(ray_cluster: None) -> None:
     one, two = document(run="one", elapsed_s=1.0), document(run="two", elapsed_s=2.0)
@@ -104,7 +134,7 @@ def test_runs_of_a_cluster_are_found_and_the_dead_ones_swept(ray_cluster: None) 
     places = []
     for told in (dead, one, two):
         places.append(ClusterBoard(told["run"]))
-        places[-1].put(boards.json.dumps(told).encode())
+        places[-1].put(json.dumps(told).encode())
     assert [found["run"] for found in cluster_standings()] == ["two", "one"], "the older one first"
     for place in places:
         place.clear()

@@ -82,7 +82,7 @@ def test_without_anybody_to_tell_nothing_is_kept() -> None:
 
 def test_the_file_is_there_while_the_run_goes_on(tmp_path: Path) -> None:
     path = tmp_path / "status.json"
-    with Monitor(ABOUT, Totals(done=3), 0.0, [FileBoard(str(tmp_path))]) as monitor:
+    with Monitor(ABOUT, Totals(done=3), 0.0, [FileBoard(str(path))]) as monitor:
         monitor.look(PROGRESS, lambda: QUEUES)
         end_s = time.monotonic() + 10
         while not path.exists() and time.monotonic() < end_s:
