@@ -4,7 +4,8 @@
 
 First 10,000 files of one second, end to end on Ray. Then up to a million listed paths (real, empty
 files) through scan, schedule and dispatch with an executor that does nothing: decisions a second
-and the driver's memory, which must not grow with the listing.
+and the driver's memory, which must not grow with the listing. Last, what a decision costs where
+there are many workers, which must not grow with them.
 """
 
 from __future__ import annotations
@@ -20,9 +21,10 @@ import click
 
 import raypipe
 from benchmarks.corpus import make_files
+from benchmarks.throttled import Load, made_up
 from raypipe.dispatch import Dispatch
 from raypipe.execution.events import BatchDone, Event, SoundCollected, WorkerReady
-from raypipe.plan.collisions import refuse_collisions
+from raypipe.plan.collisions import Listed, refuse_collisions
 from raypipe.plan.route import find_route
 from raypipe.plan.scan import scan
 from raypipe.plan.schedule import Schedule
@@ -47,17 +49,18 @@ class NullExecutor:
     """Says at once that all was done."""
 
     depth = 2
-    workers = WORKERS
     watched = False
 
-    def __init__(self) -> None:
+    def __init__(self, workers: int = WORKERS, at_once: int | None = None) -> None:
+        self.workers = workers
+        self._at_once = at_once
         self._events: deque[Event] = deque()
         self._batches: dict[int, FrameBatch] = {}
         self.decisions = 0
 
     def start(self) -> None:
         """Workers are ready."""
-        self._events.extend(WorkerReady(f"worker-{n}") for n in range(WORKERS))
+        self._events.extend(WorkerReady(f"worker-{n}") for n in range(self.workers))
 
     def choose_collector(self) -> int:
         """There is one."""
@@ -87,10 +90,13 @@ class NullExecutor:
         return 0
 
     def events(self, wait_s: float) -> list[Event]:
-        """Everything so far."""
-        events = list(self._events)
-        self._events.clear()
-        return events
+        """Everything so far, or the first few of it."""
+        count = len(self._events) if self._at_once is None else self._at_once
+        return [self._events.popleft() for _ in range(min(count, len(self._events)))]
+
+    def facts(self) -> dict[str, object]:
+        """Nothing to tell."""
+        return {}
 
     def close(self) -> None:
         """Nothing to stop."""
@@ -116,11 +122,26 @@ def through_null(root: Path) -> tuple[int, float, int]:
     return report.totals.files, seconds, resident_bytes() - before
 
 
+def with_workers(workers: int, files: int) -> float:
+    """CPU seconds for so many made-up files, their batches coming back one by one."""
+    executor = NullExecutor(workers, at_once=1)
+    executor.start()
+    report = RunReport("", {}, {}, {})
+    dispatch = Dispatch(
+        Schedule(LANES, workers), executor, made_up(Load(workers, None, 10.0, files), "in.wav"),
+        report, RunSettings(), Listed(0, 0, False), lambda files: {}, time.monotonic(),
+    )  # fmt: skip
+    begin_s = time.process_time()
+    dispatch.run()
+    assert report.totals.done == files
+    return time.process_time() - begin_s
+
+
 @click.command()
 @click.option("--files", default=10_000, show_default=True)
 @click.option("--listed", default=1_000_000, show_default=True)
 def main(files: int, listed: int) -> None:
-    """Print both tables."""
+    """Print all tables."""
     scratch = Path(tempfile.mkdtemp())
     try:
         folder = make_files(scratch / "in", files, 1.0)
@@ -148,6 +169,9 @@ def main(files: int, listed: int) -> None:
             count, seconds, grown = through_null(root)
             click.echo(f"| {count} | {count / seconds:.0f} | {grown / 1e6:.1f} MB |")
             size *= 10
+        click.echo("\n| workers | decisions a second |\n|---:|---:|")
+        for workers in (8, 64, 256):
+            click.echo(f"| {workers} | {listed // 10 / with_workers(workers, listed // 10):.0f} |")
     finally:
         shutil.rmtree(scratch)
 

@@ -4,6 +4,7 @@ The public face; everything else is reached through it or through its own room.
 
 - `enhance` runs a model over a file, a folder, a glob or a list.
 - `Enhancer` runs a model over arrays.
+- `EnhanceBatches` runs a model inside a Ray Data pipeline.
 - `load_model` gives a model by name or path, with its card.
 - the errors of `raypipe.errors`, and the outcomes of `raypipe.types`.
 
@@ -29,11 +30,13 @@ from raypipe.version import VERSION as __version__
 if TYPE_CHECKING:
     from raypipe.enhancer import Enhancer
     from raypipe.inference.lanes import LaneModel
+    from raypipe.ray_data import EnhanceBatches
     from raypipe.results.report import RunReport
 
 __all__ = [
     "AudioError",
     "Done",
+    "EnhanceBatches",
     "Enhancer",
     "Failed",
     "ModelError",
@@ -105,4 +108,8 @@ def __getattr__(name: str) -> Any:
         from raypipe.enhancer import Enhancer
 
         return Enhancer
+    if name == "EnhanceBatches":
+        from raypipe.ray_data import EnhanceBatches
+
+        return EnhanceBatches
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -21,6 +21,7 @@ from raypipe.execution.events import (
     SoundCollected,
     WorkerLost,
     WorkerReady,
+    WorkerRetired,
 )
 from raypipe.monitoring.monitor import Monitor
 from raypipe.monitoring.standing import Queues
@@ -124,7 +125,6 @@ class Dispatch:
         self._collector: dict[int, int] = {}
         self._begin_s = begin_s
         self._ready_s: float | None = None
-        self._most_open = (executor.depth + 1) * schedule.workers * schedule.lanes
 
     def run(self) -> None:
         """Go on until every file has its outcome.
@@ -137,6 +137,7 @@ class Dispatch:
             As the executor raises it; files without an outcome stay undone.
         """
         while True:
+            self.schedule.workers = self.executor.workers
             self._open_files()
             self._feed_workers()
             if self._todo is None and not len(self.schedule):
@@ -148,8 +149,9 @@ class Dispatch:
 
     def _open_files(self) -> None:
         enough = self.schedule.workers * self.schedule.lanes
+        most_open = (self.executor.depth + 1) * enough
         while self._todo is not None and self.schedule.ready < enough:
-            if len(self.schedule) >= self._most_open:
+            if len(self.schedule) >= most_open:
                 return
             item = next(self._todo, None)
             if item is None:
@@ -173,7 +175,8 @@ class Dispatch:
         self._collector[self.schedule.opened(file, collector)] = collector
 
     def _feed_workers(self) -> None:
-        if self.executor.backlog() > MOST_BACKLOG_EACH * self.schedule.workers:
+        behind = self.executor.backlog() > MOST_BACKLOG_EACH * self.schedule.workers
+        if behind or not self.schedule.ready:
             return
         for depth in range(self.executor.depth):
             for worker, count in self._has.items():
@@ -196,7 +199,8 @@ class Dispatch:
 
     def _take(self, event: Event) -> None:
         if isinstance(event, BatchDone):
-            self._has[event.worker] -= 1
+            if event.worker in self._has:  # else it has retired
+                self._has[event.worker] -= 1
             self._stepped(event)
         elif isinstance(event, SoundCollected):
             for answer in event.answers:
@@ -208,6 +212,12 @@ class Dispatch:
             self._has[event.worker] = 0
             if self._monitor is not None:
                 self._monitor.ready(event.worker)
+        elif isinstance(event, WorkerRetired):
+            self._has.pop(event.worker, None)
+            self.schedule.forget_worker(event.worker)
+            self.report.totals.retired_workers += 1
+            if self._monitor is not None:
+                self._monitor.lost(event.worker)
         elif isinstance(event, WorkerLost):
             self._worker_lost(event)
         else:
@@ -221,7 +231,9 @@ class Dispatch:
         if self._monitor is not None:
             self._monitor.lost(event.worker)
         self.schedule.forget_worker(event.worker)
-        for failed in self.schedule.lost(event.running, event.waiting, event.why):
+        for failed in self.schedule.lost(
+            event.running, event.waiting, event.why, node_lost=event.node_lost
+        ):
             self._fail_open(failed)
 
     def _collected(self, answer: Collected) -> None:

@@ -11,32 +11,32 @@ import contextlib
 import os
 import platform
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, replace
 from functools import partial
+from itertools import islice
 
 import numpy as np
 
 from raypipe.dispatch import Dispatch, Watch
 from raypipe.errors import RaypipeError, StorageError, UsageError
-from raypipe.execution.events import Executor
+from raypipe.execution.events import Collects, Executor, Steps
 from raypipe.execution.inline import InlineExecutor
+from raypipe.execution.needs import worker_bytes
 from raypipe.execution.worker import Worker, WorkerJob
 from raypipe.inference.zoo import ModelFile, find_model
-from raypipe.monitoring.boards import Board, ClusterBoard, FileBoard, MachineBoard, status_path
-from raypipe.monitoring.monitor import Monitor
-from raypipe.monitoring.ray_metrics import ray_metrics
+from raypipe.monitoring.monitor import Monitor, start_monitor
 from raypipe.monitoring.standing import About
 from raypipe.plan.collisions import Guard, Listed, refuse_collisions
 from raypipe.plan.route import Route, find_route
 from raypipe.plan.scan import scan
-from raypipe.plan.schedule import Schedule
+from raypipe.plan.schedule import Schedule, batch_seconds
 from raypipe.results.collector import Collector, CollectorJob
 from raypipe.results.journal import Journal, published_by
 from raypipe.results.report import RunReport, settings_facts
 from raypipe.settings import RunSettings
 from raypipe.storage import PRIVATE, Hold, Place, show
-from raypipe.tuning import tuned
+from raypipe.tuning import Tuned, tuned
 from raypipe.types import AudioFile, Failed, Outcome, Skipped
 from raypipe.version import VERSION
 
@@ -96,10 +96,13 @@ def run(
                 result.place |= {"run": place.run, "workers": executor.workers, "lanes": lanes}
                 schedule = Schedule(lanes, executor.workers, settings.segment_s)
                 find = partial(published_by, place, fingerprint=work.fingerprint)
-                Dispatch(
-                    schedule, executor, todo, result, settings, work.listed, find, begin_s, watch,
-                    monitor,
-                ).run()  # fmt: skip
+                try:
+                    Dispatch(
+                        schedule, executor, todo, result, settings, work.listed, find, begin_s,
+                        watch, monitor,
+                    ).run()  # fmt: skip
+                finally:
+                    result.place |= executor.facts()
         except BaseException as error:
             result.interrupted = _ending(error)
             result.totals.wall_s = time.monotonic() - begin_s
@@ -200,12 +203,9 @@ def _executor(work: _Work, place: Place, watch: Watch | None) -> Iterator[tuple[
         _touch(mark)
         executor = InlineExecutor(make_worker, make_collector)
     else:
-        from raypipe.execution.ray_executor import RayExecutor  # half a second to import
-
-        executor = RayExecutor(
-            make_worker, make_collector, settings.workers, settings.address, auto.workers,
-            partial(_note_dashboard, watch) if settings.dashboard else None,
-        )  # fmt: skip
+        told = partial(_note_dashboard, watch) if settings.dashboard else None
+        auto = Tuned(lanes, auto.workers)
+        executor = _on_ray(make_worker, make_collector, work, place, auto, told)
     try:
         executor.start()
         yield executor, lanes
@@ -213,6 +213,40 @@ def _executor(work: _Work, place: Place, watch: Watch | None) -> Iterator[tuple[
         executor.close()
         with contextlib.suppress(OSError):
             os.unlink(mark)
+
+
+def _on_ray(
+    make_worker: Callable[..., Steps],
+    make_collector: Callable[[int, str], Collects],
+    work: _Work,
+    place: Place,
+    auto: Tuned,
+    dashboard: Callable[[str], None] | None,
+) -> Executor:
+    from raypipe.execution.ray_executor import Crew, RayExecutor  # half a second to import
+    from raypipe.execution.sight import sight_of
+
+    settings = work.settings
+    lane_s = batch_seconds(auto.lanes, settings.segment_s)
+    crew = Crew(
+        asked=settings.workers,
+        most=settings.max_workers,
+        local=auto.workers,
+        memory_bytes=settings.worker_memory_bytes or worker_bytes(work.model, lane_s),
+        model=work.model,
+        run=place.run,
+        see=lambda: sight_of(_sources(work), place),
+    )
+    return RayExecutor(make_worker, make_collector, settings.address, crew, dashboard)
+
+
+def _sources(work: _Work) -> Iterator[tuple[str, int | None]]:
+    """What other nodes must see of the input: its root, and a file in it, since an empty mount
+    point looks like a folder, too."""
+    yield work.route.root, None
+    first = (file for file in scan(work.route, work.settings) if isinstance(file, AudioFile))
+    for file in islice(first, 1):
+        yield file.path, file.size
 
 
 def _note_dashboard(watch: Watch | None, url: str) -> None:
@@ -223,19 +257,11 @@ def _note_dashboard(watch: Watch | None, url: str) -> None:
 def _monitor(
     work: _Work, place: Place, executor: Executor, lanes: int, result: RunReport, begin_s: float
 ) -> Monitor:
-    """Tells ``raypipe top`` and, where somebody may look at them, Ray's metrics."""
     route = work.route
-    boards: list[Board] = [MachineBoard(place.run)]
-    private = os.path.join(route.output_root, PRIVATE)
-    if work.resumable and os.path.isdir(private):
-        boards.append(FileBoard(status_path(private)))
-    sink = None
-    if executor.watched:
-        boards.append(ClusterBoard(place.run))
-        sink = ray_metrics({"run": place.run, "model": work.model.card.name})
     output = os.path.join(route.output_root, route.output_name or "").rstrip("/")
     about = About(place.run, work.model.card.name, output, lanes)
-    return Monitor(about, result.totals, begin_s, boards, sink)
+    private = os.path.join(route.output_root, PRIVATE) if work.resumable else None
+    return start_monitor(about, result.totals, begin_s, private, watched=executor.watched)
 
 
 def works_inline(settings: RunSettings, listed: Listed, *, died_inline: bool) -> bool:

@@ -113,8 +113,8 @@ class Enhancer:
         UsageError
             If the array has another number of dimensions, no channel, or is no finite sound.
         """
-        sound, flat = _as_sound(samples)
-        made = self._step(Job(_info(rate_hz, len(sound)), sound, 0, True, None))
+        sound, flat = as_sound(samples)
+        made = self._step(Job(info_of(rate_hz, len(sound)), sound, 0, True, None))
         return _as_given(made.sound, flat)
 
     def process_audio(
@@ -144,7 +144,7 @@ class Enhancer:
         UsageError
             As `process`; and if the stream began with other channels or at another rate.
         """
-        sound, flat = _as_sound(audio)
+        sound, flat = as_sound(audio)
         session = self._session(session_id, len(sound), flat, rate_hz)
         with session.turn:
             if session.ended:
@@ -185,7 +185,7 @@ class Enhancer:
             if session is None:
                 if rate_hz is None:
                     rate_hz = self.card.rate_hz or ANY_RATE_HZ
-                session = _Session(_info(rate_hz, channels), flat)
+                session = _Session(info_of(rate_hz, channels), flat)
                 self._sessions[session_id] = session
         if channels != session.info.channels:
             raise UsageError(
@@ -239,7 +239,14 @@ class Enhancer:
                 one.error = error
 
 
-def _as_sound(samples: ArrayLike) -> tuple[NDArray[np.float32], bool]:
+def as_sound(samples: ArrayLike) -> tuple[NDArray[np.float32], bool]:
+    """An array as a model takes it, ``(channels, samples)``, and whether it was given flat.
+
+    Raises
+    ------
+    UsageError
+        If it has another number of dimensions, no channel, or is no finite sound.
+    """
     try:
         array: NDArray[Any] = np.asarray(samples)
     except ValueError as error:
@@ -262,7 +269,14 @@ def _as_given(sound: NDArray[Any], flat: bool) -> NDArray[np.float32]:
     return plain
 
 
-def _info(rate_hz: int, channels: int) -> SoundInfo:
+def info_of(rate_hz: int, channels: int) -> SoundInfo:
+    """What would be said of a file that holds such an array.
+
+    Raises
+    ------
+    UsageError
+        If this can be no rate.
+    """
     if not isinstance(rate_hz, int | np.integer) or not 1 <= rate_hz <= MOST_HZ:
         raise UsageError(f"rate_hz must be a whole number from 1 to {MOST_HZ}, not {rate_hz!r}")
     return SoundInfo(int(rate_hz), channels, None, "ARRAY", "FLOAT")

@@ -7,6 +7,7 @@
     ├── StorageError             exit 3   disk full, read-only, vanished, the journal
     │   └── OutputBusy           exit 3   another run is writing to the same output
     ├── ModelError               exit 4   a model that is missing, broken or misdescribed
+    ├── ClusterError             exit 5   a cluster was lost, or could not start what was submitted
     ├── AudioError               exit 1   one file's own fault; it becomes ``Failed``
     │   ├── UnreadableAudio               no decoder could open it or go on with it
     │   ├── TruncatedAudio                the sound ends before its header says
@@ -21,6 +22,7 @@ from __future__ import annotations
 
 __all__ = [
     "AudioError",
+    "ClusterError",
     "ModelError",
     "OutputBusy",
     "RaypipeError",
@@ -59,6 +61,12 @@ class ModelError(RaypipeError):
     """A model is missing, unreadable, or not what its card says."""
 
     exit_code = 4
+
+
+class ClusterError(RaypipeError):
+    """A cluster does not answer any more, or could not start what was submitted to it."""
+
+    exit_code = 5
 
 
 class AudioError(RaypipeError):

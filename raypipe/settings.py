@@ -38,6 +38,7 @@ SAMPLE_TYPES = (
 )  # fmt: skip
 EXECUTORS = ("auto", "inline", "ray")
 CLIP_RULES = ("count", "scale")
+MOST_GB = 1e6
 ENVIRONMENT_PREFIX = "RAYPIPE_"
 
 
@@ -50,13 +51,19 @@ class RunSettings:
     rate_hz: int | None = None
     """Rate of a model that has no card."""
     workers: int | None = None
-    """Processes that step the model; None: one for each core."""
+    """Processes that step the model; None: one for each core, or for each CPU of a cluster, more
+    when nodes join it and fewer when they leave."""
+    max_workers: int | None = None
+    """No more than these, where `workers` does not say how many."""
+    worker_memory_gb: float | None = None
+    """Memory that each worker asks a cluster for, in GB; None: estimated."""
     lanes: int | None = None
     """Widest batch of a worker; None: chosen from the model."""
     executor: str = "auto"
     """``inline`` (this process), ``ray``, or ``auto``: inline for a small job."""
     address: str | None = None
-    """Ray cluster to attach to; None: a local one of our own."""
+    """Ray cluster to attach to; ``auto``: the one that this machine or job belongs to; None: a
+    local one of our own."""
     dashboard: bool = False
     """Start a local Ray with its dashboard, and say where that can be seen."""
     include: tuple[str, ...] = ()
@@ -87,7 +94,7 @@ class RunSettings:
     def __post_init__(self) -> None:
         _one_of("executor", self.executor, EXECUTORS)
         _one_of("clip", self.clip, CLIP_RULES)
-        for name in ("workers", "lanes", "rate_hz"):
+        for name in ("workers", "max_workers", "lanes", "rate_hz"):
             value = getattr(self, name)
             if value is not None and not 1 <= value <= 10_000_000:
                 raise UsageError(f"{name} must be auto or at least 1, not {value}")
@@ -95,6 +102,13 @@ class RunSettings:
             value = getattr(self, name)
             if value is not None and not 0 < value < float("inf"):
                 raise UsageError(f"{name} must be more than 0 seconds, not {value}")
+        memory_gb = self.worker_memory_gb
+        if memory_gb is not None and not 0 < memory_gb < MOST_GB:
+            raise UsageError(f"worker_memory_gb must be more than 0 GB, not {memory_gb}")
+        if (self.workers or 1) > (self.max_workers or self.workers or 1):
+            raise UsageError(
+                f"workers {self.workers} is more than max_workers {self.max_workers}; give one"
+            )
         if self.max_failures is not None and self.max_failures < 1:
             raise UsageError(f"max_failures must be at least 1, not {self.max_failures}")
         if "/" in self.suffix or "\\" in self.suffix or "\0" in self.suffix:
@@ -105,6 +119,11 @@ class RunSettings:
             raise UsageError("executor inline works in this process: no Ray, no dashboard")
         if self.raw is not None:
             check_raw(self.raw)
+
+    @property
+    def worker_memory_bytes(self) -> int | None:
+        """`worker_memory_gb` in bytes."""
+        return None if self.worker_memory_gb is None else round(self.worker_memory_gb * 1e9)
 
     def fingerprint(self, model: str) -> str:
         """Digest of the model and of every setting that changes the sound, and of nothing else.
@@ -207,7 +226,8 @@ _KINDS = {f.name: str(f.type) for f in fields(RunSettings)}
 
 def _field_name(name: str, where: str) -> str:
     plain = name.replace("-", "_")
-    alias = {"rate": "rate_hz", "timeout": "timeout_s", "segment": "segment_s"}
+    alias = {"rate": "rate_hz", "timeout": "timeout_s", "segment": "segment_s",
+             "worker_memory": "worker_memory_gb"}  # fmt: skip
     plain = alias.get(plain, plain)
     if plain not in _KINDS:
         raise UsageError(f"{where} {name!r} is not a setting; known: {', '.join(sorted(_KINDS))}")
@@ -227,7 +247,7 @@ def _from_toml(path: Path) -> dict[str, Any]:
 def _from_environment(environment: Mapping[str, str]) -> dict[str, Any]:
     found = {}
     for field_name in _KINDS:
-        short = re.sub(r"_(s|hz)$", "", field_name)
+        short = re.sub(r"_(s|hz|gb)$", "", field_name)
         for name in (short, field_name):
             text = environment.get(ENVIRONMENT_PREFIX + name.upper())
             if text is not None:
@@ -242,7 +262,10 @@ def _value(name: str, value: Any) -> Any:
         return _raw_value(value)
     if kind.startswith("tuple"):
         return (value,) if isinstance(value, str) else tuple(str(v) for v in value)
-    if kind.endswith("| None") and isinstance(value, str) and value.lower() in ("auto", "none", ""):
+    unsaid = (
+        ("none", "") if name == "address" else ("auto", "none", "")
+    )  # auto: the Ray that is there
+    if kind.endswith("| None") and isinstance(value, str) and value.lower() in unsaid:
         return None
     try:
         if kind == "bool":
@@ -252,14 +275,15 @@ def _value(name: str, value: Any) -> Any:
         if kind.startswith("float"):
             return float(value)
     except (TypeError, ValueError):
-        raise UsageError(f"{name} must be {_WORDS[kind]}, not {value!r}") from None
+        unit = " of seconds" if name.endswith("_s") else ""
+        raise UsageError(f"{name} must be {_WORDS[kind]}{unit}, not {value!r}") from None
     return str(value)
 
 
 _WORDS = {
     "bool": "true or false",
     "int | None": "auto or a whole number",
-    "float | None": "auto or a number of seconds",
+    "float | None": "auto or a number",
 }
 
 

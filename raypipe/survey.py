@@ -141,7 +141,7 @@ def _where(settings: RunSettings, listed_bytes: int) -> tuple[str, int]:
     listed = Listed(0, listed_bytes, complete=True)
     if works_inline(settings, listed, died_inline=False):
         return "inline", 1
-    return "ray", settings.workers or usable_cpus()
+    return "ray", settings.workers or min(usable_cpus(), settings.max_workers or usable_cpus())
 
 
 class _Sample:

@@ -21,6 +21,7 @@ from raypipe.execution.events import (
     SoundCollected,
     WorkerLost,
     WorkerReady,
+    WorkerRetired,
 )
 from raypipe.plan.collisions import Listed
 from raypipe.plan.schedule import Schedule
@@ -50,21 +51,29 @@ def audio(number: int) -> AudioFile:
 
 @dataclass
 class Chaos:
-    """Two workers and two collectors that obey, but for what chance takes from them."""
+    """Workers that come, go and retire, and two collectors: obedient, unless chance takes them."""
 
     chance: random.Random
     lengths: dict[str, int]
     bad: set[str]
     losses: int
+    comings: int = 3
+    """Workers that join, and the most that retire."""
     depth: int = 2
-    workers: int = 2
+    retired: set[str] = field(default_factory=set)
     queues: dict[str, list[FrameBatch]] = field(default_factory=dict)
     sound: dict[int, list[tuple[int, int, int, int, bool, AudioFile]]] = field(default_factory=dict)
     collectors: tuple[dict[int, int], ...] = field(default_factory=lambda: ({}, {}))
     published: dict[str, int] = field(default_factory=dict)
     pending: list[Event] = field(default_factory=list)
     generation: int = 0
+    workers_lost: int = 0
+    workers_retired: int = 0
     collectors_lost: int = 0
+
+    @property
+    def workers(self) -> int:
+        return max(1, len(self.queues) - len(self.retired))
 
     def start(self) -> None:
         for _ in range(2):
@@ -79,6 +88,7 @@ class Chaos:
         return self.chance.randrange(2)
 
     def submit(self, worker: str, batch: FrameBatch, timeout_s: float) -> None:
+        assert worker not in self.retired, "who has retired gets nothing more"
         self.queues[worker].append(batch)
 
     def collect(self, number: int, drop: Sequence[int]) -> None:
@@ -109,21 +119,40 @@ class Chaos:
         events, self.pending = self.pending, []
         if events:
             return events
+        if self.comings and self.chance.random() < 0.1:
+            self.comings -= 1
+            self.hire()
+        for worker in [w for w in self.retired if not self.queues[w]]:
+            self.retired.remove(worker)
+            del self.queues[worker]
+            self.hire()
         busy = [worker for worker, queue in self.queues.items() if queue]
+        if not busy:
+            return []
         worker = self.chance.choice(busy)
         if self.losses and self.chance.random() < 0.3:
             self.losses -= 1
             if self.chance.random() < 0.5:
                 return [self.lose_worker(worker)]
             return [self.lose_collector(self.chance.randrange(2))]
-        return [BatchDone(worker, self.step(self.queues[worker].pop(0)))]
+        done: list[Event] = [BatchDone(worker, self.step(self.queues[worker].pop(0)))]
+        if self.comings and worker not in self.retired and self.chance.random() < 0.1:
+            self.retired.add(worker)
+            self.workers_retired += 1
+            done.append(WorkerRetired(worker))
+        return done
 
     def lose_worker(self, worker: str) -> Event:
+        self.workers_lost += 1
         queue = self.queues.pop(worker)
-        self.hire()
+        self.retired.discard(worker)
+        node_lost = self.chance.random() < 0.5
+        if not node_lost or not self.queues:
+            self.hire()
         if len(queue[0].segments) == 1:
             self.losses = 0  # a second loss of a file alone would rightly blame it
-        return WorkerLost(worker, queue[0].number, tuple(b.number for b in queue[1:]), "crashed")
+        waiting = tuple(batch.number for batch in queue[1:])
+        return WorkerLost(worker, queue[0].number, waiting, "crashed", node_lost)
 
     def lose_collector(self, index: int) -> Event:
         self.collectors[index].clear()
@@ -146,6 +175,9 @@ class Chaos:
                 (segment.collector, segment.ticket, segment.start, read, ended, segment.file)
             )
         return BatchResult(batch.number, tuple(answers))
+
+    def facts(self) -> dict[str, object]:
+        return {}
 
     def close(self) -> None:
         pass
@@ -214,7 +246,8 @@ def test_each_file_ends_in_exactly_one_outcome_whatever_is_lost(
     totals = report.totals
     assert (totals.files, totals.failed) == (len(lengths), len(failed))
     assert totals.done + totals.skipped + totals.failed == totals.files
-    assert totals.worker_restarts == executor.generation - executor.workers
+    assert totals.worker_restarts == executor.workers_lost
+    assert totals.retired_workers == executor.workers_retired
     assert totals.lost_batches >= totals.worker_restarts
     assert totals.collector_restarts == executor.collectors_lost
 

@@ -21,6 +21,7 @@ EXIT_CODES = {
     "StorageError": 3,
     "OutputBusy": 3,
     "ModelError": 4,
+    "ClusterError": 5,
     "AudioError": 1,
     "UnreadableAudio": 1,
     "TruncatedAudio": 1,

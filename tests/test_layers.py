@@ -12,7 +12,7 @@ PACKAGE = Path(__file__).resolve().parents[1] / "raypipe"
 
 BASE = {"errors", "types", "settings", "storage", "telemetry", "version", "machine"}
 SOUND = {"audio", "dsp", "inference"}
-DRIVING = {"driver", "dispatch", "survey", "enhancer", "tuning"}
+DRIVING = {"driver", "dispatch", "survey", "enhancer", "ray_data", "tuning"}
 
 MAY_IMPORT: dict[str, set[str]] = {
     "version": set(),
@@ -37,6 +37,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     | {"plan", "execution", "results", "pipelines", "monitoring", "dispatch", "tuning"},
     "survey": BASE | SOUND | {"plan", "execution", "pipelines", "driver", "tuning"},
     "enhancer": BASE | SOUND | {"pipelines"},
+    "ray_data": BASE | SOUND | {"pipelines", "enhancer"},
     "cli": BASE | SOUND | {"pipelines", "plan", "execution", "results", "monitoring"} | DRIVING,
 }
 """What each room may import from besides itself. A room is a folder or a file of the package."""

@@ -24,18 +24,15 @@ from numpy.typing import NDArray
 
 from benchmarks.corpus import RATE_HZ
 from benchmarks.peers.files import Denoise, write_16_bit
-from raypipe.inference.zoo import find_model, load_lane_model
-from raypipe.pipelines.enhance import Enhance, Job
-from raypipe.types import SoundInfo
+from raypipe.ray_data import EnhanceBatches
 
 ACTORS = 2
 FORMS = ("read_binary_files", "read_audio", "from_items")
 
 Sounds = list[NDArray[np.float32]]
-Several = Callable[[Sounds], Sounds]
-"""From the sounds of some files, one channel each, to as many."""
-
-Batch = dict[str, NDArray[Any]]
+Batch = dict[str, Any]
+Several = Callable[[Batch], Sounds]
+"""From a batch of files to their sounds, one channel each."""
 
 
 def missing() -> str:
@@ -56,9 +53,9 @@ class EachAlone:
     def __init__(self, make: Callable[..., Denoise], *arguments: object) -> None:
         self._denoise = make(*arguments)
 
-    def __call__(self, sounds: Sounds) -> Sounds:
+    def __call__(self, batch: Batch) -> Sounds:
         """Denoise one after the other."""
-        return [self._denoise(sound, RATE_HZ) for sound in sounds]
+        return [self._denoise(sound, RATE_HZ) for sound in _sounds(batch)]
 
 
 class OnLanes:
@@ -73,15 +70,13 @@ class OnLanes:
     """
 
     def __init__(self, model: str, lanes: int) -> None:
-        self._enhance = Enhance(load_lane_model(find_model(model), lanes))
+        self._enhance = EnhanceBatches(model, lanes=lanes)
 
-    def __call__(self, sounds: Sounds) -> Sounds:
+    def __call__(self, batch: Batch) -> Sounds:
         """Denoise them together."""
-        jobs = [
-            Job(SoundInfo(RATE_HZ, 1, len(s), "WAV", "PCM_16"), s[np.newaxis], 0, True, None)
-            for s in sounds
-        ]
-        return [made.sound[0] for made in self._enhance.step(jobs)]
+        if not batch.keys() & {"amplitude", "bytes"}:
+            batch = batch | {"bytes": [Path(path).read_bytes() for path in batch["path"]]}
+        return [sound[0] for sound in self._enhance(batch)["amplitude"]]
 
 
 class Actor:
@@ -104,7 +99,7 @@ class Actor:
 
     def __call__(self, batch: Batch) -> Batch:
         """Read, denoise and write a batch's files."""
-        for path, sound in zip(batch["path"], self._several(_sounds(batch)), strict=True):
+        for path, sound in zip(batch["path"], self._several(batch), strict=True):
             write_16_bit(self._out / Path(path).name, sound, RATE_HZ)
         return {"path": batch["path"]}
 

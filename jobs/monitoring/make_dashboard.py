@@ -84,8 +84,10 @@ PANELS = (
           "Batches whose worker was lost and files whose collector was lost: they ran again.",
           "stat", 3, 4),
     Panel("Restarts", "short", ((count("restarts", "what", "worker"), "workers"),
-                                (count("restarts", "what", "collector"), "collectors")),
-          "Processes that were lost and replaced.", "stat", 3, 4),
+                                (count("restarts", "what", "collector"), "collectors"),
+                                (f"sum({now('retired_workers')}) or vector(0)", "retired")),
+          "Workers and collectors that were lost; workers that were sent away for their memory or "
+          "with their CPUs.", "stat", 3, 4),
     Panel("Audio a second", "short", ((f"sum({rate('audio_in_seconds')})", "in"),
                                       (f"sum({rate('audio_out_seconds')})", "out")),
           "Seconds of audio in a second: times real time, now."),

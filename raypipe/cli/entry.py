@@ -14,8 +14,11 @@ from raypipe.cli.enhance import enhance
 from raypipe.cli.interrupts import interrupts_heard
 from raypipe.cli.models import models
 from raypipe.cli.plan import plan
+from raypipe.cli.submit import EXIT_CODES as SUBMIT_EXIT_CODES
+from raypipe.cli.submit import submit
 from raypipe.cli.top import top
 from raypipe.errors import RaypipeError
+from raypipe.execution.job_env import check_expected_version
 from raypipe.storage import show
 from raypipe.version import VERSION
 
@@ -44,7 +47,8 @@ def cli() -> None:
 
 for command in (enhance, plan, models, bench, top, *models.commands.values()):
     command.epilog = EXIT_CODES
-for command in (enhance, plan, models, bench, top):
+submit.epilog = SUBMIT_EXIT_CODES
+for command in (enhance, plan, models, bench, top, submit):
     cli.add_command(command)
 
 
@@ -67,6 +71,7 @@ def entry(arguments: Sequence[str]) -> int:
         return click.UsageError.exit_code
     try:
         with interrupts_heard():
+            check_expected_version()
             code = cli.main(list(arguments), prog_name="raypipe", standalone_mode=False)
     except click.ClickException as error:
         click.echo(_sentence(error), err=True)

@@ -19,11 +19,21 @@ CLEAR_LINE_AND_SHOW_CURSOR = "\r\x1b[2K\x1b[?25h"
 
 
 @contextlib.contextmanager
-def interrupts_heard() -> Iterator[None]:
-    """Inside the ``with`` block SIGINT and SIGTERM raise `KeyboardInterrupt`, once."""
+def interrupts_heard(words: str = STOPPING) -> Iterator[None]:
+    """Inside the ``with`` block SIGINT and SIGTERM raise `KeyboardInterrupt`, once.
+
+    `words` are said at once, on the standard error.
+    """
+
+    def stop(number: int, frame: FrameType | None) -> None:
+        for each in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(each, signal.SIG_DFL)
+        _say_at_once(words)
+        raise KeyboardInterrupt
+
     before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
     for number in before:
-        signal.signal(number, _stop)
+        signal.signal(number, stop)
     try:
         yield
     finally:
@@ -31,11 +41,8 @@ def interrupts_heard() -> Iterator[None]:
             signal.signal(number, handler)
 
 
-def _stop(number: int, frame: FrameType | None) -> None:
-    for each in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(each, signal.SIG_DFL)
+def _say_at_once(words: str) -> None:
     with contextlib.suppress(OSError, ValueError, AttributeError):  # no terminal: nobody to tell
         place = sys.stderr.fileno()
         clear = CLEAR_LINE_AND_SHOW_CURSOR if os.isatty(place) else ""
-        os.write(place, (clear + STOPPING).encode())  # print() may be in use just now
-    raise KeyboardInterrupt
+        os.write(place, (clear + words).encode())  # print() may be in use just now

@@ -18,11 +18,16 @@ SETTINGS_OPTIONS = (
     click.option("--rate", "rate_hz", type=int, metavar="HZ",
                  help="Rate of a model that has no card."),
     click.option("-j", "--workers", metavar="N|auto",
-                 help="Processes that step the model; auto: one for each core."),
+                 help="Processes that step the model; auto: one for each core, on a cluster one "
+                 "for each of its CPUs at any time."),
+    click.option("--max-workers", metavar="N", help="The most that auto may come to."),
+    click.option("--worker-memory", "worker_memory_gb", metavar="GB",
+                 help="Memory that each worker asks a cluster for."),
     click.option("--lanes", metavar="N|auto", help="Channels that step together in a worker."),
     click.option("--executor", type=click.Choice(EXECUTORS),
                  help="Where to work; auto: small jobs in this process, others on Ray."),
-    click.option("--address", metavar="ADDRESS", help="Ray cluster to attach to."),
+    click.option("--address", metavar="ADDRESS",
+                 help="Ray cluster to attach to; auto: the one this machine or job belongs to."),
     click.option("--dashboard", is_flag=True, default=None,
                  help="Show Ray's dashboard of the run, and say where."),
     click.option("--include", multiple=True, metavar="GLOB",
@@ -61,11 +66,18 @@ def in_and_out(command: Callable[..., int]) -> Callable[..., int]:
                   help="OUT, for those who prefer a flag.")  # fmt: skip
     @wraps(command)
     def with_one_output(output: str | None, output_option: str | None, **arguments: Any) -> int:
-        if (output is None) == (output_option is None):
-            raise click.UsageError("give OUT once, as the second argument or with -o")
-        return command(output=output_option if output is None else output, **arguments)
+        return command(output=one_output(output, output_option), **arguments)
 
     return with_one_output
+
+
+def one_output(argument: str | None, option: str | None) -> str:
+    """OUT, of which one of the two must be given."""
+    if argument is not None and option is None:
+        return argument
+    if option is not None and argument is None:
+        return option
+    raise click.UsageError("give OUT once, as the second argument or with -o")
 
 
 def settings_options(command: Command) -> Command:

@@ -20,6 +20,10 @@ import ray
 from ray.exceptions import RaySystemError, RpcError
 
 from raypipe.errors import UsageError
+from raypipe.execution.auth import PLACES, use_token
+
+CLIENT = "ray://"
+"""Ray Client's kind of address."""
 
 KNOCK_S = 5.0
 """Longest wait for a connection to a cluster."""
@@ -32,8 +36,8 @@ STORE_BYTES_PER_WORKER = 512 * MEGABYTE
 @contextmanager
 def ray_session(
     address: str | None, workers: int, dashboard: Callable[[str], None] | None = None
-) -> Iterator[int]:
-    """Be connected to Ray inside the ``with`` block; gives the CPUs that workers may use.
+) -> Iterator[bool]:
+    """Be connected to Ray inside the ``with`` block; gives True where it is nobody else's.
 
     Parameters
     ----------
@@ -51,8 +55,13 @@ def ray_session(
         If no Ray answers at `address`.
     """
     if ray.is_initialized():
-        yield _cluster_cpus()
+        yield False
         return
+    if address is not None and address.startswith(CLIENT):
+        raise UsageError(
+            f"{address}: is an address of Ray Client, through which no run can be driven; give a "
+            "cluster's own address (HOST:6379, or auto) on one of its machines, or submit a job"
+        )
     handler = signal.getsignal(signal.SIGTERM)
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     # Answers that nobody waits for any more, once a run has ended early, are no news.
@@ -77,31 +86,31 @@ def ray_session(
     if dashboard is not None and (url := getattr(session, "dashboard_url", None)):
         dashboard(url if "://" in url else f"http://{url}")
     try:
-        yield workers if address is None else _cluster_cpus()
+        yield address is None
     finally:
         ray.shutdown()
 
 
 def _attach(address: str) -> Any:
     _knock(address)
+    token = use_token()
     try:
         return ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR)
     except (ConnectionError, RaySystemError, RpcError, ValueError, RuntimeError) as error:
         cause = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-        raise UsageError(f"no Ray cluster can be reached at {address}: {cause}") from error
+        shown = f"it was shown the token from {token.origin}" if token else f"no token in {PLACES}"
+        raise UsageError(f"no Ray cluster can be reached at {address}: {cause}; {shown}") from error
 
 
 def _knock(address: str) -> None:
     """See at once whether anybody listens; `ray.init` would try for minutes."""
-    host, sign, port = address.removeprefix("ray://").rpartition(":")
+    if address == "auto":
+        address = os.environ.get("RAY_ADDRESS", address)  # as inside a job
+    host, sign, port = address.rpartition(":")
     if not sign or not port.isdigit():
-        return  # "auto" and the like: Ray knows where to look
+        return  # Ray knows where to look
     try:
         socket.create_connection((host.strip("[]"), int(port)), KNOCK_S).close()
     except OSError as error:
         cause = error.strerror or str(error)
         raise UsageError(f"no Ray cluster can be reached at {address}: {cause}") from error
-
-
-def _cluster_cpus() -> int:
-    return max(1, int(ray.cluster_resources().get("CPU", 1)))

@@ -1,7 +1,7 @@
 """What an executor tells the driver, and the few words that both executors speak.
 
-The driver submits batches and reads events; it never sees samples. A lost
-worker is replaced by the executor before it says so.
+The driver submits batches and reads events; it never sees samples. Whether a lost
+worker is replaced, and when, is the executor's business: a new one says that it is ready.
 """
 
 from __future__ import annotations
@@ -39,6 +39,15 @@ class WorkerLost:
     """Batches that stood behind that one and are beyond suspicion."""
     why: str
     """``crashed`` or ``took longer than 60 s``, for a person."""
+    node_lost: bool = False
+    """True where its machine went with it, or cannot be reached: the batch is hardly to blame."""
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerRetired:
+    """A worker takes no further batches; those that it has are still answered."""
+
+    worker: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +68,9 @@ class CollectorLost:
     """Files whose sound it was writing when it died."""
 
 
-Event: TypeAlias = WorkerReady | BatchDone | WorkerLost | SoundCollected | CollectorLost
+Event: TypeAlias = (
+    WorkerReady | BatchDone | WorkerLost | WorkerRetired | SoundCollected | CollectorLost
+)
 
 
 class Steps(Protocol):
@@ -85,8 +96,9 @@ class Collects(Protocol):
 class Executor(Protocol):
     """Runs batches somewhere. `InlineExecutor` and `RayExecutor` are peers."""
 
-    workers: int
-    """As many as there are; known once `start` was called."""
+    @property
+    def workers(self) -> int:
+        """As many as there are or will soon be; known once `start` was called, and may change."""
 
     watched: bool
     """True where somebody may look at the metrics of this Ray, now or after the run."""
@@ -114,6 +126,9 @@ class Executor(Protocol):
 
     def events(self, wait_s: float) -> list[Event]:
         """What has happened; waits at most so long for something to happen."""
+
+    def facts(self) -> dict[str, object]:
+        """What the report is to say of where the work was done."""
 
     def close(self) -> None:
         """Stop everything at once."""

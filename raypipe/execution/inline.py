@@ -94,6 +94,10 @@ class InlineExecutor:
         events, self._events = self._events, []
         return events
 
+    def facts(self) -> dict[str, object]:
+        """One worker, in this process."""
+        return {"workers": self.workers}
+
     def close(self) -> None:
         """Put away what is unfinished."""
         if self._worker is not None:

@@ -3,20 +3,49 @@
 from __future__ import annotations
 
 from ray.exceptions import (
+    ActorUnavailableError,
+    ActorUnschedulableError,
+    GetTimeoutError,
+    LocalRayletDiedError,
     NodeDiedError,
     ObjectLostError,
     OutOfMemoryError,
     RayActorError,
+    RayError,
+    RaySystemError,
     RayTaskError,
+    RpcError,
     WorkerCrashedError,
 )
 
-PROCESS_LOST = (RayActorError, WorkerCrashedError, NodeDiedError, OutOfMemoryError)
-"""The last three are no `RayActorError`. `RayTaskError` is not among them: it carries what our own
+from raypipe.errors import RaypipeError
+
+PROCESS_LOST = (
+    RayActorError, WorkerCrashedError, NodeDiedError, OutOfMemoryError, ActorUnschedulableError,
+)  # fmt: skip
+"""The last four are no `RayActorError`. `RayTaskError` is not among them: it carries what our own
 code raised, and must stop the run. Nor is `RaySystemError`: Ray itself is broken then."""
 
+NODE_LOST = (ActorUnavailableError, NodeDiedError, ActorUnschedulableError)
+"""Those of `PROCESS_LOST` that tell of the machine or the way to it. An actor that cannot be
+reached may still be at work: what it still answers or writes, nobody takes."""
+
 SOUND_LOST = (ObjectLostError, NodeDiedError)
-"""What a collector call gets for its argument when the node that held the sound is gone."""
+"""What a call gets for its argument, or the driver for an answer, when the node that held it is
+gone: `OwnerDiedError`, `ObjectFetchTimedOutError` and `ObjectReconstructionFailedError` too."""
+
+HEAD_SILENT = (RpcError, GetTimeoutError, RaySystemError)
+"""What a question to the head gets while that is away or begins again."""
+
+
+def broken_ray(error: RayError) -> RaypipeError:
+    """What to say where Ray itself has failed, which no other worker can mend."""
+    if isinstance(error, LocalRayletDiedError):
+        what = "Ray's process on this machine has died"
+    else:
+        lines = str(error).strip().splitlines()
+        what = f"Ray has failed: {lines[0] if lines else type(error).__name__}"
+    return RaypipeError(f"{what}; what was done stays, and the same command goes on from there")
 
 
 def cause_of(error: RayTaskError) -> Exception:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import errno
 from collections import OrderedDict
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import PurePosixPath
 
 import numpy as np
@@ -78,6 +78,8 @@ class Worker:
         Model and settings.
     name : str
         How reports name this worker.
+    model_path : str, optional
+        Where the model lies here, if not where the driver found it.
 
     Raises
     ------
@@ -85,13 +87,14 @@ class Worker:
         If the model cannot be loaded.
     """
 
-    def __init__(self, job: WorkerJob, name: str) -> None:
+    def __init__(self, job: WorkerJob, name: str, model_path: str | None = None) -> None:
         self.name = name
         self.settings = job.settings
         self.place = job.place
         self._written = 0
         self.clock = Stopwatch()
-        self.enhance = Enhance(load_lane_model(job.model, job.lanes))
+        model = job.model if model_path is None else replace(job.model, path=model_path)
+        self.enhance = Enhance(load_lane_model(model, job.lanes))
         self._readers: OrderedDict[int, SoundReader] = OrderedDict()
         self._most_readers = max(64, 3 * job.lanes)
 

@@ -1,190 +1,304 @@
-"""The workers of a Ray run: started, fed, timed, replaced when they are lost.
+"""The workers of a Ray run: started, fed, timed, replaced when they are lost, as many as there is
+room for.
 
 Each worker has a short queue of batches; only the first of them is being
 stepped, so only that one is suspected when the worker dies, and only its time
-is taken.
+is taken. A worker that Ray finds no CPU for waits and holds nobody up.
 """
 
 from __future__ import annotations
 
+import logging
 import time
-from collections import deque
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
 from typing import Any
 
 import ray
-from ray.exceptions import RaySystemError, RayTaskError
+from ray.exceptions import OutOfMemoryError, RaySystemError, RayTaskError
 
 from raypipe.errors import RaypipeError
-from raypipe.execution.actors import WorkerActor
-from raypipe.execution.events import BatchDone, Event, Steps, WorkerLost, WorkerReady
-from raypipe.execution.losses import PROCESS_LOST, cause_of
+from raypipe.execution.events import (
+    BatchDone,
+    Event,
+    Steps,
+    WorkerLost,
+    WorkerReady,
+    WorkerRetired,
+)
+from raypipe.execution.losses import NODE_LOST, PROCESS_LOST, SOUND_LOST, cause_of
+from raypipe.execution.nodes import Nodes
+from raypipe.execution.seat import Call, Seat, Terms
 from raypipe.types import FrameBatch
 
 LOAD_S = 300.0
-"""Longest time from asking for a worker until it has loaded the model."""
+"""Longest time from a worker's arrival on a node until it has loaded the model."""
+
+PLACE_S = 900.0
+"""Longest time for which no worker at all finds a place: a cloud's new machine takes minutes."""
+
+SOON_S = 10.0
+"""A worker that has waited longer for a CPU is not counted on, and spoken of."""
 
 MOST_FAILED_STARTS = 3
 """Workers in a row that may die before they are ready; then it is not bad luck."""
 
+Answer = tuple[Event, dict[int, Any]]
+"""An event, and references to a batch's sound by collector."""
 
-@dataclass(slots=True)
-class _Call:
-    number: int
-    facts: Any
-    """Reference to the `BatchResult`."""
-    sound: dict[int, Any]
-    """Reference to the pieces, by collector."""
-    timeout_s: float
-    since_s: float = 0.0
-    """When it came to the head of the queue (monotonic clock)."""
-
-
-@dataclass(slots=True)
-class _Seat:
-    """A worker's place; its actor changes when it is lost."""
-
-    index: int
-    generation: int = 0
-    actor: Any = None
-    loading: Any = None
-    """Reference to the answer of `load`; None once it has answered."""
-    since_s: float = 0.0
-    """When it began to load (monotonic clock)."""
-    calls: deque[_Call] = field(default_factory=deque)
-
-    @property
-    def name(self) -> str:
-        again = f".{self.generation}" if self.generation > 1 else ""
-        return f"worker-{self.index}{again}"
+log = logging.getLogger(__name__)
 
 
 class WorkerPool:
-    """As many workers as asked for, always.
+    """As many workers as asked for, if they find a place.
 
     Parameters
     ----------
-    make : callable
-        Builds a worker, given its name; pickled to the actors.
+    make : callable or Terms
+        Builds a worker, given its name; or all that workers are started with.
     count : int
-        Number of workers.
+        Number of workers; see `resize`.
+    nodes : Nodes, optional
+        The cluster's nodes; None for a Ray of our own.
     """
 
-    def __init__(self, make: Callable[[str], Steps], count: int) -> None:
-        self._make = make
-        self._seats = [_Seat(index) for index in range(1, count + 1)]
+    def __init__(
+        self, make: Callable[..., Steps] | Terms, count: int, nodes: Nodes | None = None
+    ) -> None:
+        self._terms = make if isinstance(make, Terms) else Terms(make)
+        self._nodes = nodes
+        self._count = count
+        self._seats: list[Seat] = []
+        self._hired = 0
         self._failed_starts = 0
+        self._told = False
+        self._idle_since_s = time.monotonic()
         self.restarts = 0
+        self.recycled = 0
 
     def start(self) -> None:
         """Begin to start all workers."""
-        for seat in self._seats:
+        self.resize(self._count)
+
+    def resize(self, count: int) -> None:
+        """Want so many workers from now on.
+
+        Further ones are asked for at once. Too many are let go only where they have no place yet;
+        those that work go with their node, and are then not replaced.
+        """
+        self._count = count
+        for seat in [s for s in reversed(self._seats) if s.arriving is not None]:
+            if len(self._seats) > count:
+                seat.vacate()
+                self._seats.remove(seat)
+        while len(self._seats) < count:
+            self._hired += 1
+            seat = Seat(self._hired)
+            self._seats.append(seat)
             self._occupy(seat)
 
-    def _occupy(self, seat: _Seat) -> None:
-        seat.generation += 1
-        seat.actor = WorkerActor.options(  # type: ignore[attr-defined]
-            scheduling_strategy="SPREAD"
-        ).remote(seat.name)
-        seat.loading = seat.actor.load.remote(self._make)
-        seat.since_s = time.monotonic()
+    def _occupy(self, seat: Seat) -> None:
+        placing = self._nodes.placing() if self._nodes else {"scheduling_strategy": "SPREAD"}
+        seat.occupy(self._terms, placing)
+
+    @property
+    def expected(self) -> int:
+        """Workers that are at work or may be soon; at least one."""
+        recent_s = time.monotonic() - SOON_S
+        return max(1, sum(s.arriving is None or s.since_s > recent_s for s in self._seats))
+
+    def by_node(self) -> dict[str, int]:
+        """Workers that have a place, by their node's address."""
+        found: dict[str, int] = {}
+        for seat in self._seats:
+            if seat.arrival is not None:
+                found[seat.arrival.address] = found.get(seat.arrival.address, 0) + 1
+        return found
 
     def submit(self, worker: str, batch: FrameBatch, timeout_s: float) -> None:
         """Queue a batch behind those that the worker has."""
         seat = next(s for s in self._seats if s.name == worker)
         collectors = tuple(sorted({s.collector for s in batch.segments}))
-        refs = seat.actor.step.options(num_returns=1 + len(collectors)).remote(batch, collectors)
-        call = _Call(batch.number, refs[0], dict(zip(collectors, refs[1:], strict=True)), timeout_s)
+        count = len(batch.segments)
+        # So the dashboard's list of calls tells of files; few names, as each is a series of
+        # metrics, too.
+        name = f"WorkerActor.step {count} file{'s' * (count != 1)}"
+        refs = seat.actor.step.options(num_returns=1 + len(collectors), name=name).remote(
+            batch, collectors
+        )
+        call = Call(batch.number, refs[0], dict(zip(collectors, refs[1:], strict=True)), timeout_s)
         if not seat.calls:
             call.since_s = time.monotonic()
         seat.calls.append(call)
 
     def pending(self) -> Iterator[Any]:
         """References that something may come of."""
-        for seat in self._seats:
-            if seat.loading is not None:
-                yield seat.loading
-            elif seat.calls:
-                yield seat.calls[0].facts
+        return (head for seat in self._seats if (head := seat.head()) is not None)
 
     def patience_s(self) -> float:
         """Seconds until the first deadline; infinite where none runs."""
         now_s = time.monotonic()
-        heads = [seat.calls[0] for seat in self._seats if seat.calls and seat.loading is None]
+        heads = [seat.calls[0] for seat in self._seats if seat.calls and seat.ready]
         return min((c.since_s + c.timeout_s - now_s for c in heads), default=float("inf"))
 
-    def answers(self, arrived: set[Any]) -> Iterator[tuple[Event, dict[int, Any]]]:
+    def answers(self, arrived: set[Any]) -> Iterator[Answer]:
         """What the arrived references and the passed deadlines mean; sound with each batch."""
-        for seat in self._seats:
-            if seat.loading is not None:
-                if seat.loading in arrived:
+        for seat in list(self._seats):
+            if seat.head() in arrived:
+                if seat.arriving is not None:
+                    yield from self._arrived(seat)
+                elif seat.loading is not None:
                     yield from self._loaded(seat)
-                elif time.monotonic() > seat.since_s + LOAD_S:
-                    raise RaypipeError(
-                        f"{seat.name} has not loaded the model in {LOAD_S:g} s: either loading "
-                        "hangs, or Ray has no free CPU for it"
-                    )
-            elif seat.calls and seat.calls[0].facts in arrived:
-                yield from self._stepped(seat)
-            elif seat.calls and self._late(seat.calls[0]):
-                timeout_s = seat.calls[0].timeout_s
-                ray.kill(seat.actor)
-                yield self._replace(seat, f"took longer than {timeout_s:g} s"), {}
+                else:
+                    yield from self._stepped(seat)
+            elif seat.arriving is None and seat.loading is not None:
+                if time.monotonic() > seat.since_s + LOAD_S:
+                    yield self._never_loaded(seat), {}
+            elif seat.calls and _late(seat.calls[0]):
+                yield self._replace(seat, f"took longer than {seat.calls[0].timeout_s:g} s"), {}
+        self._look_for_places()
 
-    def _late(self, call: _Call) -> bool:
-        return time.monotonic() > call.since_s + call.timeout_s
+    def _look_for_places(self) -> None:
+        """Speak of workers that wait for a CPU; give up where none has had one for long."""
+        now_s = time.monotonic()
+        waiting = [s for s in self._seats if s.arriving is not None]
+        if len(waiting) < len(self._seats) or not waiting:
+            self._idle_since_s = now_s
+        overdue = sum(now_s > s.since_s + SOON_S for s in waiting)
+        if not overdue:
+            self._told = False
+            return
+        if now_s > self._idle_since_s + PLACE_S:
+            raise RaypipeError(f"no worker found a place in {PLACE_S:g} s: {self._asked(overdue)}")
+        if not self._told:
+            self._told = True
+            log.warning("waiting for room: %s", self._asked(overdue))
 
-    def _loaded(self, seat: _Seat) -> Iterator[tuple[Event, dict[int, Any]]]:
+    def _asked(self, count: int) -> str:
+        each = "1 CPU"
+        if self._terms.memory_bytes:
+            each += f" and {self._terms.memory_bytes / 1e9:.1f} GB"
+        there = f"; the cluster has {self._nodes}" if self._nodes is not None else ""
+        return f"{count} of {self._count} workers ({each} each) have no node yet{there}"
+
+    def _arrived(self, seat: Seat) -> Iterator[Answer]:
+        try:
+            seat.arrival = ray.get(seat.arriving)
+        except PROCESS_LOST as error:
+            yield self._failed_start(seat, error), {}
+            return
+        except (RayTaskError, RaySystemError) as error:
+            raise _cannot_load(error) from error
+        seat.arriving, seat.since_s = None, time.monotonic()
+        assert seat.arrival is not None
+        if seat.arrival.wrong and self._nodes is not None:
+            node, wrong = seat.arrival.node, seat.arrival.wrong
+            log.warning("left out: node %s (%s) %s", seat.arrival.address, node[:8], wrong)
+            self._nodes.bar(node, wrong)
+            yield self._replace(seat, "was on a node that cannot do the work"), {}
+
+    def _loaded(self, seat: Seat) -> Iterator[Answer]:
         try:
             ray.get(seat.loading)
         except RayTaskError as error:
-            raise cause_of(error) from error
+            cause = cause_of(error)
+            if isinstance(cause, SOUND_LOST):  # the model's bytes, with the node that had them
+                yield self._failed_start(seat, cause), {}
+                return
+            raise cause from error
         except RaySystemError as error:
-            raise RaypipeError(
-                "a worker cannot load raypipe; is the same version installed on every node? "
-                f"{_first_line(error)}"
-            ) from error
+            raise _cannot_load(error) from error
         except PROCESS_LOST as error:
-            self._failed_starts += 1
-            if self._failed_starts >= MOST_FAILED_STARTS:
-                raise RaypipeError(
-                    f"workers die while they load the model ({self._failed_starts} in a row): "
-                    f"{_first_line(error)}"
-                ) from error
-            yield self._replace(seat, "crashed"), {}
+            yield self._failed_start(seat, error), {}
             return
         self._failed_starts = 0
         seat.loading = None
         yield WorkerReady(seat.name), {}
 
-    def _stepped(self, seat: _Seat) -> Iterator[tuple[Event, dict[int, Any]]]:
+    def _failed_start(self, seat: Seat, error: Exception) -> WorkerLost:
+        node_lost = self._lost_node(seat, error)
+        self._failed_starts += not node_lost
+        if self._failed_starts >= MOST_FAILED_STARTS:
+            raise RaypipeError(
+                f"workers die while they load the model ({self._failed_starts} in a row): "
+                f"{_first_line(error)}"
+            ) from error
+        return self._replace(seat, _why(error), node_lost=node_lost)
+
+    def _never_loaded(self, seat: Seat) -> WorkerLost:
+        self._failed_starts += 1
+        if self._failed_starts >= MOST_FAILED_STARTS or not any(s.ready for s in self._seats):
+            raise RaypipeError(f"{seat.name} has not loaded the model in {LOAD_S:g} s: it hangs")
+        return self._replace(seat, f"did not load the model in {LOAD_S:g} s")
+
+    def _stepped(self, seat: Seat) -> Iterator[Answer]:
         try:
             result = ray.get(seat.calls[0].facts)
         except RayTaskError as error:
-            raise cause_of(error) from error
-        except PROCESS_LOST:
-            yield self._replace(seat, "crashed"), {}
+            cause = cause_of(error)
+            if not isinstance(cause, SOUND_LOST):
+                raise cause from error
+            yield self._replace(seat, "lost what it was sent", node_lost=True), {}
+            return
+        except SOUND_LOST as error:  # it had answered; the answer went with its node
+            yield self._replace(seat, _why(error), node_lost=True), {}
+            return
+        except PROCESS_LOST as error:
+            lost = self._replace(seat, _why(error), node_lost=self._lost_node(seat, error))
+            yield lost, {}
             return
         call = seat.calls.popleft()
         if seat.calls:
             seat.calls[0].since_s = time.monotonic()
         yield BatchDone(seat.name, result), call.sound
+        if seat.growth.too_much(result.rss_bytes) and not seat.leaving:
+            seat.leaving = True
+            yield WorkerRetired(seat.name), {}
+        if seat.leaving and not seat.calls:
+            self.recycled += 1
+            self._renew(seat)
+
+    def _lost_node(self, seat: Seat, error: Exception) -> bool:
+        if isinstance(error, NODE_LOST):
+            return True
+        if self._nodes is None or seat.arrival is None:
+            return False
+        return self._nodes.gone(seat.arrival.node)
+
+    def _replace(self, seat: Seat, why: str, *, node_lost: bool = False) -> WorkerLost:
+        name = seat.name
+        numbers = self._renew(seat)
+        self.restarts += 1
+        running = numbers[0] if numbers else None
+        return WorkerLost(name, running, tuple(numbers[1:]), why, node_lost)
+
+    def _renew(self, seat: Seat) -> list[int]:
+        """End a seat's actor and ask for another, unless there are seats enough without it."""
+        numbers = seat.vacate()
+        if len(self._seats) > self._count:
+            self._seats.remove(seat)
+        else:
+            self._occupy(seat)
+        return numbers
 
     def close(self) -> None:
         """End the workers, so that a Ray that is not ours has its CPUs back."""
         for seat in self._seats:
-            if seat.actor is not None:
-                ray.kill(seat.actor)
-                seat.actor = None
+            seat.vacate()
 
-    def _replace(self, seat: _Seat, why: str) -> WorkerLost:
-        numbers = [call.number for call in seat.calls]
-        lost = WorkerLost(seat.name, numbers[0] if numbers else None, tuple(numbers[1:]), why)
-        seat.calls.clear()
-        self.restarts += 1
-        self._occupy(seat)
-        return lost
+
+def _late(call: Call) -> bool:
+    return time.monotonic() > call.since_s + call.timeout_s
+
+
+def _why(error: Exception) -> str:
+    return "ran out of memory" if isinstance(error, OutOfMemoryError) else "crashed"
+
+
+def _cannot_load(error: Exception) -> RaypipeError:
+    return RaypipeError(
+        "a worker cannot load raypipe; is the same version installed on every node? "
+        f"{_first_line(error)}"
+    )
 
 
 def _first_line(error: Exception) -> str:

@@ -122,6 +122,7 @@ def to_int8(weights: Matrix) -> tuple[NDArray[np.int8], NDArray[np.float32]]:
     """
     peaks = np.max(np.abs(weights), axis=1)
     scales = np.where(peaks > 0, peaks / np.float32(LARGEST), np.float32(1)).astype(np.float32)
+    scales = np.maximum(scales, np.finfo(np.float32).tiny)  # subnormal ones are coarse, or zero
     whole = np.rint(weights.astype(np.float64) / scales[:, None])
     return np.clip(whole, -LARGEST, LARGEST).astype(np.int8), scales
 

@@ -33,15 +33,15 @@ from raypipe.inference.interpreter import TensorNames
 from raypipe.inference.stack import Stack
 from raypipe.types import State
 
-LADDER = (1, 5, 14, 35, 70)
+LADDER = (1, 5, 7, 10, 14, 35, 70)
 """Widths to choose from: few, as each holds its own packed copy of the weights. XNNPACK's AVX-512
 kernels take 7 rows at a time with float32 and 5 with int8 weights; what is left of a tile is wasted
 (64 rows of float32 cost as much as 70)."""
 REFERENCE = 16
 CALL_COST = 3
 """What a step costs beside its rows, in rows: measured on graphs of 0.02 to 6 MB, 2 to 6."""
-WIDEST_WITH_FRAMES = 5
-"""From here on rows fill the kernels, and several frames in a call only cost cache."""
+WIDEST_WITH_FRAMES = 14
+"""Beyond it rows fill the kernels, and several frames in a call only cost cache."""
 PROBE_STEPS = 6
 PROBE_LEVELS = (1.0, 0.1, 1e-3)
 """Peaks of the probe's rows, full scale down to -60 dB."""

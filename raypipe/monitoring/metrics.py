@@ -72,7 +72,9 @@ METRICS = (
     Metric("raypipe_retries", "counter",
            "What ran again: a batch whose worker was lost, a file whose collector was lost",
            ("what",)),
-    Metric("raypipe_restarts", "counter", "Processes that were lost and replaced", ("what",)),
+    Metric("raypipe_restarts", "counter", "Workers and collectors that were lost", ("what",)),
+    Metric("raypipe_retired_workers", "counter",
+           "Workers sent away: for their memory, or as their CPUs left the cluster"),
     Metric("raypipe_x_real_time", "gauge", "Seconds of audio done a second, since start-up"),
     Metric("raypipe_audio_expected_seconds", "gauge",
            "Estimate of all audio of the run, from the files opened so far"),
@@ -105,6 +107,7 @@ def readings(document: Document) -> Iterator[Reading]:
     yield Reading("raypipe_retries", totals["reopened_files"], (("what", "file"),))
     yield Reading("raypipe_restarts", totals["worker_restarts"], (("what", "worker"),))
     yield Reading("raypipe_restarts", totals["collector_restarts"], (("what", "collector"),))
+    yield Reading("raypipe_retired_workers", totals["retired_workers"])
     yield Reading("raypipe_x_real_time", totals["x_real_time"])
     if progress["total_s"] is not None:
         yield Reading("raypipe_audio_expected_seconds", progress["total_s"])

@@ -7,15 +7,23 @@ readings to the sink. Never raises for a board or a sink that fails.
 from __future__ import annotations
 
 import logging
+import os
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from types import TracebackType
 from typing import Any
 
-from raypipe.monitoring.boards import Board, Noticeboards
+from raypipe.monitoring.boards import (
+    Board,
+    ClusterBoard,
+    FileBoard,
+    MachineBoard,
+    Noticeboards,
+    status_path,
+)
 from raypipe.monitoring.metrics import readings
-from raypipe.monitoring.ray_metrics import Sink
+from raypipe.monitoring.ray_metrics import RayMetrics, Sink
 from raypipe.monitoring.standing import About, Document, Queues, Standing
 from raypipe.telemetry import Progress
 from raypipe.types import BatchResult
@@ -110,6 +118,28 @@ class Monitor:
         if error is None:
             self._queues = Queues()
         self._show(self._document())
-        if self._sink is not None:
-            self._sink.close()
         self._boards.close()
+
+
+def start_monitor(
+    about: About, totals: Any, begin_s: float, private: str | None, *, watched: bool
+) -> Monitor:
+    """A run's monitor, with the boards and the sink that it should have.
+
+    Parameters
+    ----------
+    about, totals, begin_s
+        See `Monitor`.
+    private : str or None
+        The output's private folder; None, or where it is no folder: no file stands there.
+    watched : bool
+        True where somebody may look at the metrics of the Ray that this process is connected to.
+    """
+    boards: list[Board] = [MachineBoard(about.run)]
+    if private is not None and os.path.isdir(private):
+        boards.append(FileBoard(status_path(private)))
+    sink = None
+    if watched:
+        boards.append(ClusterBoard(about.run))
+        sink = RayMetrics({"run": about.run, "model": about.model})
+    return Monitor(about, totals, begin_s, boards, sink)

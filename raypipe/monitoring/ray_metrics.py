@@ -9,14 +9,10 @@ Ray to the middles of its buckets; the exact sum stands in the counters.
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Protocol
 
 from raypipe.monitoring.metrics import BATCH_BOUNDARIES_S, BATCH_SECONDS, METRICS, Metric, Reading
-
-FAREWELL_S = 5.0
-"""Longest wait for the last values to arrive at an actor."""
 
 
 class Sink(Protocol):
@@ -24,9 +20,6 @@ class Sink(Protocol):
 
     def show(self, readings: Iterable[Reading], batches_s: Sequence[float]) -> None:
         """Take what everything stands at, and the seconds of the batches since the last time."""
-
-    def close(self) -> None:
-        """Nothing more comes."""
 
 
 class RayMetrics:
@@ -57,48 +50,6 @@ class RayMetrics:
                 self._before[key] = reading.value
         for batch_s in batches_s:
             self._meters[BATCH_SECONDS.name].observe(batch_s)
-
-    def close(self) -> None:
-        """Nothing: `ray.shutdown`, or the end of the process, sends what was not sent yet."""
-
-
-class RemoteRayMetrics:
-    """Metrics of an actor: a driver that is only a Ray client (``ray://``) has no agent.
-
-    Parameters
-    ----------
-    labels : mapping
-        Values of `RUN_LABELS`.
-    """
-
-    def __init__(self, labels: Mapping[str, str]) -> None:
-        import ray
-
-        actor: Any = ray.remote(num_cpus=0, max_restarts=0)(RayMetrics)
-        self._actor = actor.options(name=f"raypipe-metrics-{labels['run']}").remote(dict(labels))
-        self._last: Any = self._actor.show.remote([], [])
-
-    def show(self, readings: Iterable[Reading], batches_s: Sequence[float]) -> None:
-        """Send them on; nobody waits for it."""
-        self._last = self._actor.show.remote(list(readings), list(batches_s))
-
-    def close(self) -> None:
-        """Let the actor end by itself: one that is killed would take its last values with it."""
-        import ray
-        from ray.exceptions import RayError
-
-        with contextlib.suppress(RayError):
-            ray.wait([self._last], timeout=FAREWELL_S)
-            gone = self._actor.__ray_terminate__.remote()
-            ray.wait([gone], timeout=FAREWELL_S)  # with the driver it would be killed
-
-
-def ray_metrics(labels: Mapping[str, str]) -> Sink:
-    """The sink that fits the way in which this process is connected to Ray."""
-    from ray.util import client
-
-    connection: Any = client.ray
-    return RemoteRayMetrics(labels) if connection.is_connected() else RayMetrics(labels)
 
 
 def _meter(metric: Metric, labels: Mapping[str, str]) -> Any:

@@ -15,7 +15,7 @@ from __future__ import annotations
 from collections import Counter, deque
 from dataclasses import dataclass, replace
 
-from raypipe.inference.widths import LADDER
+from raypipe.plan.ready import Ready
 from raypipe.types import (
     AudioFile,
     BatchResult,
@@ -36,15 +36,19 @@ LANE_SECONDS = 700.0
 SHORTEST_S, LONGEST_S = 5.0, 60.0
 """Bounds of a segment: under the shorter, calls cost more than steps; over the longer, memory."""
 
-GRAIN, FULL = LADDER[1:3]
+GRAIN, FULL = 5, 14
 """Few lanes go by so many, as rows that a graph has too many cost as much as those in use; from so
-many on, one graph holds what two would."""
+many on, graphs are wide enough to bear some that are idle."""
 
 MOST_MOVES = 2
 """A file that must be decoded from its start by a new owner changes hands so often at most."""
 
 SOLO_STRIKES = 2
 """Workers that a file alone in its batch must have cost before it is to blame."""
+
+INNOCENT_NODES = 2
+"""Machines that may be lost with a file's batch before that is suspected: machines go for reasons
+of their own, but a file that fills a container's memory may take all of it along each time."""
 
 
 @dataclass(slots=True)
@@ -61,6 +65,8 @@ class _Open:
     """Workers lost over its present segment while it was alone in its batch."""
     collector_strikes: int = 0
     """Collectors lost over it alone."""
+    nodes_lost: int = 0
+    """Machines that went while it was being stepped there."""
     moves: int = 0
     """Times that another worker took it over although its owner was there."""
     solo: bool = False
@@ -93,7 +99,7 @@ class Schedule:
     lanes : int
         Lanes that a batch should have; a file with more channels still goes whole.
     workers : int
-        Workers among which few files are shared out.
+        Workers among which few files are shared out; may be set anew at any time.
     segment_s : float or None
         Length of a segment in seconds; None: from the number of files in the batch.
     """
@@ -103,9 +109,10 @@ class Schedule:
         self.workers = workers
         self.segment_s = segment_s
         self._open: dict[int, _Open] = {}
-        self._ready: dict[int, None] = {}
+        self._ready = Ready()
         self._suspects: deque[tuple[int, ...]] = deque()
         self._out: dict[int, _Out] = {}
+        self._has = Counter[str]()  # segments by worker, of the batches that are out
         self._tickets = 0
         self._batches = 0
 
@@ -140,13 +147,18 @@ class Schedule:
         self._tickets += 1
         segment = Segment(self._tickets, file, 0, collector)
         self._open[self._tickets] = _Open(segment, file.size / BYTES_PER_SECOND)
-        self._ready[self._tickets] = None
+        self._wait(self._tickets)
         return self._tickets
+
+    def _wait(self, ticket: int) -> None:
+        """Let an open file wait for a worker."""
+        one = self._open[ticket]
+        self._ready.add(ticket, one.left_s, one.owner if one.pinned else "")
 
     def closed(self, ticket: int) -> None:
         """Forget a file: it was published, or has failed elsewhere."""
         self._open.pop(ticket, None)
-        self._ready.pop(ticket, None)
+        self._ready.discard(ticket)
 
     def take(self, worker: str) -> FrameBatch | None:
         """The next batch for this worker; None where nothing waits for it."""
@@ -154,9 +166,9 @@ class Schedule:
             group = tuple(t for t in self._suspects.popleft() if t in self._open)
             if group:
                 return self._send(worker, group)
-        has = Counter[str]()
-        for out in self._out.values():
-            has[out.worker] += len(out.batch.segments)
+        if not self._ready:
+            return None
+        has = self._has
         # Ahead of time only what fills all lanes: few files in two batches step in narrow ones.
         if has[worker] and len(self._ready) < self.lanes:
             return None
@@ -165,7 +177,7 @@ class Schedule:
             return None
         chosen: list[int] = []
         lanes = 0
-        for ticket in sorted(self._ready, key=lambda t: self._order(t, worker)):
+        for ticket in self._ready.for_worker(worker, foreign=not has[worker]):
             one = self._open[ticket]
             foreign = one.pinned and one.owner != worker
             if (foreign and not self._may_move(one, has, worker)) or (one.solo and chosen):
@@ -187,27 +199,30 @@ class Schedule:
         """An idle worker may take a file whose owner is busy, though not for ever to and fro."""
         return not has[worker] and has[one.owner] > 0 and one.moves < MOST_MOVES
 
-    def _order(self, ticket: int, worker: str) -> tuple[bool, float, int]:
-        """Files that only this worker can take, then the longest remaining, then the oldest."""
-        one = self._open[ticket]
-        return (not (one.pinned and one.owner == worker), -one.left_s, ticket)
-
     def _send(self, worker: str, tickets: tuple[int, ...]) -> FrameBatch:
         self._batches += 1
         for ticket in tickets:
-            self._ready.pop(ticket, None)
+            self._ready.discard(ticket)
             self._open[ticket].owner = worker
         segments = tuple(self._open[ticket].segment for ticket in tickets)
         # Whole seconds: then resamplers, whose blocks are a second long, keep little inside.
         lanes = sum(self._open[ticket].lanes for ticket in tickets)
-        share_s = min(LONGEST_S, max(SHORTEST_S, LANE_SECONDS // lanes))
-        batch = FrameBatch(self._batches, segments, self.segment_s or share_s)
+        batch = FrameBatch(self._batches, segments, self.segment_s or _segment_s(lanes))
         self._out[batch.number] = _Out(batch, worker)
+        self._has[worker] += len(segments)
         return batch
+
+    def _back(self, number: int) -> FrameBatch:
+        """Take a batch from the worker that has it."""
+        out = self._out.pop(number)
+        self._has[out.worker] -= len(out.batch.segments)
+        if not self._has[out.worker]:  # workers come and go
+            del self._has[out.worker]
+        return out.batch
 
     def stepped(self, result: BatchResult) -> list[Failed]:
         """Take a batch's answers in; give the files that turned out to be at fault."""
-        self._out.pop(result.number)
+        self._back(result.number)
         failed = []
         for answer in result.answers:
             one = self._open.get(answer.ticket)
@@ -226,9 +241,11 @@ class Schedule:
         one.segment = replace(one.segment, start=start, info=answer.info, state=answer.state)
         one.left_s = _left_s(answer.info, start, one.left_s)
         one.strikes = 0
-        self._ready[answer.ticket] = None
+        self._wait(answer.ticket)
 
-    def lost(self, running: int | None, waiting: tuple[int, ...], why: str) -> list[Failed]:
+    def lost(
+        self, running: int | None, waiting: tuple[int, ...], why: str, *, node_lost: bool = False
+    ) -> list[Failed]:
         """A worker is gone; its batches are to run again.
 
         Parameters
@@ -239,19 +256,23 @@ class Schedule:
             Batches that it had not begun.
         why : str
             What happened to it.
+        node_lost : bool
+            True where its machine went, too: no suspicion, the first `INNOCENT_NODES` times.
 
         Returns
         -------
         list of Failed
             A file that has now cost `SOLO_STRIKES` workers alone.
         """
+        if node_lost and running is not None and self._innocent(running):
+            waiting, running = (running, *waiting), None
         for number in waiting:
-            for segment in self._out.pop(number).batch.segments:
+            for segment in self._back(number).segments:
                 if segment.ticket in self._open:
-                    self._ready[segment.ticket] = None
+                    self._wait(segment.ticket)
         if running is None:
             return []
-        batch = self._out.pop(running).batch
+        batch = self._back(running)
         tickets = [s.ticket for s in batch.segments if s.ticket in self._open]
         for ticket in tickets:
             self._open[ticket].owner = ""
@@ -266,11 +287,20 @@ class Schedule:
             self._suspects.append((ticket,))
         return []
 
+    def _innocent(self, number: int) -> bool:
+        """Count the machine that was lost with a batch; True while that may be chance."""
+        batch = self._out[number].batch
+        files = [self._open[s.ticket] for s in batch.segments if s.ticket in self._open]
+        for one in files:
+            one.nodes_lost += 1
+        return all(one.nodes_lost <= INNOCENT_NODES for one in files)
+
     def forget_worker(self, worker: str) -> None:
         """Files that this worker had open may go anywhere."""
         for one in self._open.values():
             if one.owner == worker:
                 one.owner = ""
+        self._ready.free(worker)
 
     def _failed(self, ticket: int, reason: str, info: SoundInfo | None = None) -> Failed:
         segment = self._open[ticket].segment
@@ -304,6 +334,16 @@ class Schedule:
         self._open[again].solo = one.solo or ticket in suspects
         self._open[again].collector_strikes = strikes
         return again
+
+
+def _segment_s(lanes: int) -> float:
+    """Length of a segment in a batch with so many lanes."""
+    return min(LONGEST_S, max(SHORTEST_S, LANE_SECONDS // lanes))
+
+
+def batch_seconds(lanes: int, segment_s: float | None) -> float:
+    """Sound that a full batch holds, in seconds of all lanes."""
+    return lanes * (segment_s or _segment_s(lanes))
 
 
 def _left_s(info: SoundInfo, start: int, guess_s: float) -> float:

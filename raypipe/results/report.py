@@ -8,7 +8,7 @@
                 "x_real_time", "clipped_files", "clipped_samples",
                 "busy_s": {"read", "resample", "step", ...}, "publish_s", "lane_s", "longest_s",
                 "audio_in_s", "batches", "lost_batches", "reopened_files", "worker_restarts",
-                "collector_restarts"},
+                "collector_restarts", "retired_workers"},
      "files": [{"path", "outcome": "done" | "skipped" | "failed", "reason", "artifacts",
                 "output", "seconds", "rate_hz", "channels", "frames", "format", "subtype",
                 "peak_in_db", "lufs_in", "peak_out_db", "lufs_out", "clipped", "gain_db",
@@ -72,9 +72,11 @@ class Totals:
     reopened_files: int = 0
     """Files begun again, as the sound that was there of them was lost with a collector."""
     worker_restarts: int = 0
-    """Workers that were lost and replaced."""
+    """Workers that were lost; others took their places where there was room."""
     collector_restarts: int = 0
     """Collectors likewise."""
+    retired_workers: int = 0
+    """Workers that were sent away: for their memory, or as their CPUs left the cluster."""
 
     @property
     def mean_lanes(self) -> float:

@@ -11,6 +11,7 @@ import pytest
 from raypipe.cli import entry
 from raypipe.inference import speed
 from raypipe.inference.metadata import embed_card
+from raypipe.inference.widths import LADDER
 from raypipe.inference.zoo import find_model
 from raypipe.tuning import tuned
 
@@ -25,15 +26,16 @@ def test_every_number_of_lanes_has_a_row(capsys: pytest.CaptureFixture[str]) -> 
     assert entry(["bench", "-m", "recurrent"]) == 0
     lines = capsys.readouterr().out.splitlines()
     assert lines[0].strip() == "recurrent"
-    assert [line.split()[0] for line in lines[2:7]] == ["1", "5", "14", "35", "70"]
-    assert lines[7].startswith("auto: ")
+    after = 2 + len(LADDER)
+    assert [line.split()[0] for line in lines[2:after]] == [str(width) for width in LADDER]
+    assert lines[after].startswith("auto: ")
 
 
 def test_json_says_the_same_and_auto_remembers_it(capsys: pytest.CaptureFixture[str]) -> None:
     assert entry(["bench", "-m", "recurrent", "--json"]) == 0
     (facts,) = json.loads(capsys.readouterr().out)["models"]
     assert facts["model"] == "recurrent"
-    assert [one["lanes"] for one in facts["speeds"]] == [1, 5, 14, 35, 70]
+    assert [one["lanes"] for one in facts["speeds"]] == list(LADDER)
     found = tuned(find_model("recurrent"), measure=False)
     assert facts["auto"] == {"lanes": found.lanes, "workers": found.workers}
 

@@ -21,6 +21,12 @@ from tests.cli.conftest import Raypipe
 from tests.monitoring.made import document
 
 
+@pytest.fixture(autouse=True)
+def no_runs_of_other_tests(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Some of them kill theirs, which are then seen for a while."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+
+
 def standing_in(out: Path, **changed: object) -> None:
     private = out / ".raypipe"
     private.mkdir(parents=True, exist_ok=True)
@@ -88,9 +94,8 @@ def test_where_no_run_is_one_sentence_says_so(
 
 
 def test_without_arguments_all_runs_of_this_machine_are_shown(
-    raypipe: Raypipe, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    raypipe: Raypipe,
 ) -> None:
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     for run, output in (("aaa", "s3://bucket/cleaned"), ("bbb", "/out/one.wav")):
         MachineBoard(run).put(json.dumps(document(run=run, output=output)).encode())
     ran = raypipe("top")

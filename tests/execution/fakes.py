@@ -6,6 +6,7 @@ import os
 import signal
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -42,7 +43,7 @@ class FakeWorker:
 
     def step(self, batch: FrameBatch) -> tuple[BatchResult, dict[int, list[Piece]]]:
         for segment in batch.segments:
-            {"step": int, "die": die, "hang": hang, "fail": fail}[segment.file.path]()
+            {"step": int, "die": die, "hang": hang, "fail": fail, "lost": lost}[segment.file.path]()
         return BatchResult(batch.number, (), rss_bytes=os.getpid()), {}
 
     def close(self) -> None:
@@ -62,6 +63,20 @@ class FakeCollector:
 
     def close(self) -> None:
         pass
+
+
+class LeakyWorker(FakeWorker):
+    """Takes 400 MB at first, from its fifth batch on 2 GB; its name comes with the seconds."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(name)
+        self._batches = 0
+
+    def step(self, batch: FrameBatch) -> tuple[BatchResult, dict[int, list[Piece]]]:
+        self._batches += 1
+        used = 400 << 20 if self._batches < 5 else 2 << 30
+        result, pieces = super().step(batch)
+        return replace(result, rss_bytes=used, busy_s={self.name: os.getpid()}), pieces
 
 
 def hang() -> None:

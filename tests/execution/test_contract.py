@@ -44,10 +44,10 @@ def start(request: pytest.FixtureRequest, place: Place) -> Iterator[Start]:
         if request.param == "inline":
             executor = InlineExecutor(make_worker, make_collector)
         else:
-            from raypipe.execution.ray_executor import RayExecutor
+            from raypipe.execution.ray_executor import Crew, RayExecutor
 
             request.getfixturevalue("ray_cluster")
-            executor = RayExecutor(make_worker, make_collector, 1, None)
+            executor = RayExecutor(make_worker, make_collector, None, Crew(1))
         running.append(executor)
         executor.start()
         return executor

@@ -14,7 +14,7 @@ from raypipe.execution.losses import PROCESS_LOST, SOUND_LOST, cause_of  # noqa:
 MEANS = {
     "ActorDiedError": PROCESS_LOST,
     "ActorUnavailableError": PROCESS_LOST,
-    "ActorUnschedulableError": (),
+    "ActorUnschedulableError": PROCESS_LOST,
     "WorkerCrashedError": PROCESS_LOST,
     "NodeDiedError": PROCESS_LOST,
     "OutOfMemoryError": PROCESS_LOST,
@@ -25,6 +25,8 @@ MEANS = {
     "ObjectReconstructionFailedError": SOUND_LOST,
     "RayTaskError": (),
     "RaySystemError": (),
+    "LocalRayletDiedError": (),
+    "RpcError": (),
     "TaskCancelledError": (),
     "GetTimeoutError": (),
     "ObjectStoreFullError": (),

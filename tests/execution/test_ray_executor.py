@@ -15,7 +15,7 @@ from raypipe.execution.events import (  # noqa: E402
     WorkerLost,
     WorkerReady,
 )
-from raypipe.execution.ray_executor import RayExecutor  # noqa: E402
+from raypipe.execution.ray_executor import Crew, RayExecutor  # noqa: E402
 from tests.execution.fakes import FakeCollector, FakeWorker, batch, until  # noqa: E402
 
 
@@ -39,7 +39,7 @@ class Saying:
 
 
 def executor_of(workers: Saying, collectors: Saying) -> RayExecutor:
-    executor = RayExecutor(FakeWorker, FakeCollector, 1, None)
+    executor = RayExecutor(FakeWorker, FakeCollector, None, Crew(1))
     executor._workers, executor._collectors = workers, collectors  # type: ignore[assignment]
     return executor
 
@@ -57,7 +57,7 @@ def test_nothing_is_remembered_of_a_batch_that_was_lost() -> None:
 def test_a_closed_executor_gives_its_cpus_back(ray_cluster: None) -> None:
     """Though somebody, a traceback for one, still holds it."""
     before = ray.cluster_resources()["CPU"]
-    executor = RayExecutor(FakeWorker, FakeCollector, None, None)
+    executor = RayExecutor(FakeWorker, FakeCollector)
     executor.start()
     assert executor.workers == before
     until(lambda: executor.events(0.5), WorkerReady)
@@ -72,5 +72,5 @@ def test_a_clusters_cpus_are_not_counted_before_it_is_connected_to(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(ray, "cluster_resources", lambda: 1 // 0)
-    executor = RayExecutor(FakeWorker, FakeCollector, None, "127.0.0.1:1")
+    executor = RayExecutor(FakeWorker, FakeCollector, "127.0.0.1:1")
     executor.close()

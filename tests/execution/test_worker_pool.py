@@ -14,11 +14,20 @@ import pytest
 ray = pytest.importorskip("ray")
 
 from raypipe.errors import ModelError, RaypipeError, StorageError  # noqa: E402
-from raypipe.execution import worker_pool  # noqa: E402
-from raypipe.execution.events import BatchDone, Event, WorkerLost, WorkerReady  # noqa: E402
+from raypipe.execution import growth, worker_pool  # noqa: E402
+from raypipe.execution.events import (  # noqa: E402
+    BatchDone,
+    Event,
+    WorkerLost,
+    WorkerReady,
+    WorkerRetired,
+)
+from raypipe.execution.nodes import Nodes  # noqa: E402
+from raypipe.execution.seat import Terms  # noqa: E402
 from raypipe.execution.worker_pool import MOST_FAILED_STARTS, WorkerPool  # noqa: E402
 from tests.execution.fakes import (  # noqa: E402
     FakeWorker,
+    LeakyWorker,
     batch,
     cannot_load,
     dies_once,
@@ -155,3 +164,123 @@ def test_closed_workers_are_gone_even_where_they_hang(start: Start) -> None:
     pool.close()
     assert is_gone(pid)
     pool.close()
+
+
+def test_a_worker_that_grows_goes_after_the_batches_that_it_has(
+    start: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nothing is stepped twice, and nobody is suspected."""
+    monkeypatch.setattr(growth, "SETTLED_BATCHES", 3)
+    pool, events = start(LeakyWorker)
+    until(events, WorkerReady)
+    for number in range(1, 8):
+        pool.submit("worker-1", batch(number), 60)
+    seen: list[Event] = []
+    assert until(events, WorkerReady, seen) == WorkerReady("worker-1.2")
+    done = [event for event in seen if isinstance(event, BatchDone)]
+    assert [event.result.number for event in done] == list(range(1, 8))
+    assert {event.worker for event in done} == {"worker-1"}
+    assert [e for e in seen if not isinstance(e, BatchDone)] == [
+        WorkerRetired("worker-1"), WorkerReady("worker-1.2"),
+    ]  # fmt: skip
+    assert seen.index(WorkerRetired("worker-1")) == seen.index(done[4]) + 1
+    assert (pool.recycled, pool.restarts) == (1, 0)
+    (old,) = {event.result.busy_s["worker-1"] for event in done}
+    assert is_gone(int(old))
+    pool.submit("worker-1.2", batch(8), 60)
+    assert until(events, BatchDone).result.number == 8
+
+
+def test_workers_that_find_no_cpu_hold_nobody_up(
+    start: Start, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    cpus = int(ray.cluster_resources()["CPU"])
+    pool, events = start(count=cpus + 2)
+    seen: list[Event] = []
+    while len(seen) < cpus:
+        until(events, WorkerReady, seen)
+    assert pool.expected == cpus + 2, "others may soon have a CPU, too"
+    monkeypatch.setattr(worker_pool, "SOON_S", 0.0)
+    assert pool.expected == cpus
+    pool.submit(seen[0].worker, batch(1), 60)  # type: ignore[union-attr]
+    until(events, BatchDone)
+    waiting = f"waiting for room: 2 of {cpus + 2} workers (1 CPU each) have no node yet"
+    assert caplog.messages == [waiting], "said once"
+    pool.resize(cpus)
+    assert pool.expected == cpus
+    ready = {event.worker for event in seen}  # type: ignore[union-attr]
+    assert ready == {f"worker-{n + 1}" for n in range(cpus + 2)} & ready
+    pool.resize(cpus - 1)
+    pool.submit(seen[0].worker, batch(2), 60)  # type: ignore[union-attr]
+    assert until(events, BatchDone).result.number == 2, "those that work are left alone"
+
+
+def test_a_lost_worker_is_not_replaced_where_there_is_no_cpu_for_it_any_more(start: Start) -> None:
+    pool, events = start(count=2)
+    seen: list[Event] = []
+    while len(seen) < 2:
+        until(events, WorkerReady, seen)
+    pool.resize(1)
+    pool.submit("worker-1", batch(1, "die"), 60)
+    assert until(events, WorkerLost) == WorkerLost("worker-1", 1, (), "crashed")
+    assert pool.expected == 1
+    pool.resize(2)
+    assert until(events, WorkerReady) == WorkerReady("worker-3"), "no name is given twice"
+
+
+def test_where_no_worker_ever_finds_a_place_the_run_ends_and_says_what_was_asked_for(
+    start: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(worker_pool, "SOON_S", 0.2)
+    monkeypatch.setattr(worker_pool, "PLACE_S", 1.0)
+    _, events = start(Terms(FakeWorker, memory_bytes=10**15))
+    wanted = r"no worker found a place in 1 s: 1 of 1 workers \(1 CPU and 1000000\.0 GB each\) have"
+    with pytest.raises(RaypipeError, match=wanted):
+        until(events, WorkerReady)
+
+
+def test_a_call_whose_input_was_lost_blames_nobody(start: Start) -> None:
+    pool, events = start()
+    until(events, WorkerReady)
+    pool.submit("worker-1", batch(1, "lost"), 60)
+    lost = until(events, WorkerLost)
+    assert lost == WorkerLost("worker-1", 1, (), "lost what it was sent", node_lost=True)
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        ray.exceptions.ActorUnavailableError("no route to host", None),
+        ray.exceptions.ObjectReconstructionFailedError("00" * 28),
+    ],
+    ids=["it cannot be reached", "its answer went with its node"],
+)
+def test_a_worker_whose_machine_is_gone_is_ended_and_its_batch_is_not_suspected(
+    start: Start, monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    pool, events = start()
+    until(events, WorkerReady)
+    pool.submit("worker-1", batch(1), 60)
+    pid = until(events, BatchDone).result.rss_bytes
+
+    def gone(ref: Any) -> Any:
+        monkeypatch.undo()
+        raise error
+
+    pool.submit("worker-1", batch(2), 60)
+    pool.submit("worker-1", batch(3), 60)
+    monkeypatch.setattr(worker_pool.ray, "get", gone)
+    assert until(events, WorkerLost) == WorkerLost("worker-1", 2, (3,), "crashed", node_lost=True)
+    assert is_gone(pid), "though it may still be at work"
+    assert until(events, WorkerReady) == WorkerReady("worker-1.2")
+
+
+def test_actors_introduce_themselves(start: Start) -> None:
+    nodes = Nodes()
+    (node,) = nodes
+    pool, events = start(Terms(FakeWorker, label="dtln-int8", run="0123456789ab"))
+    until(events, WorkerReady)
+    assert "raypipe-0123456789ab-worker-1" in ray.util.list_named_actors()
+    asked = pool._seats[0].actor.__repr__.remote()
+    assert ray.get(asked) == f"raypipe-worker-1 dtln-int8 on {node.address}"
+    assert pool.by_node() == {node.address: 1}

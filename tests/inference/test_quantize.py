@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
@@ -143,6 +143,7 @@ def test_only_named_weights_change_and_graphs_still_share_them(content: bytes) -
 
 
 @given(hnp.arrays(np.float32, (5, 7), elements=st.floats(-1e6, 1e6, width=32)))
+@example(np.full((5, 7), 1e-45, np.float32))
 def test_weights_are_kept_to_half_a_scale(weights: np.ndarray) -> None:
     whole, scales = to_int8(weights)
     assert np.all(scales > 0)

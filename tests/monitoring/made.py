@@ -18,7 +18,7 @@ TOTALS = Totals(
     files=12, done=7, skipped=3, failed=2, audio_s=70.25, x_real_time=35.5,
     busy_s={"read": 0.25, "step": 1.5}, publish_s=0.125, lane_s=80.0, longest_s=20.0,
     audio_in_s=80.5, batches=5, lost_batches=3, reopened_files=1, worker_restarts=2,
-    collector_restarts=1,
+    collector_restarts=1, retired_workers=4,
 )  # fmt: skip
 PROGRESS = Progress(
     done=7, skipped=3, failed=2, listed=20, all_listed=True, audio_s=80.5, known_s=100.0,
@@ -43,15 +43,10 @@ class Kept:
     def __init__(self) -> None:
         self.shown: list[list[Reading]] = []
         self.batches_s: list[float] = []
-        self.closed = False
 
     def show(self, readings: Iterable[Reading], batches_s: Sequence[float]) -> None:
-        assert not self.closed
         self.shown.append(list(readings))
         self.batches_s += batches_s
-
-    def close(self) -> None:
-        self.closed = True
 
     def last(self) -> dict[tuple[str, ...], float]:
         """Values by name and labels' values."""

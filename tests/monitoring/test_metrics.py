@@ -26,6 +26,7 @@ SHOWN = {
     "reopened_files": [("raypipe_retries", "file")],
     "worker_restarts": [("raypipe_restarts", "worker")],
     "collector_restarts": [("raypipe_restarts", "collector")],
+    "retired_workers": [("raypipe_retired_workers",)],
     "x_real_time": [("raypipe_x_real_time",)],
 }
 """The metric that shows each of the report's totals."""

@@ -45,7 +45,6 @@ def test_the_last_of_it_is_told_when_the_run_ends() -> None:
         totals.batches += 1
         totals.done += 3
         monitor.stepped("worker-1", RESULT)
-    assert sink.closed
     assert sink.last()["raypipe_batches",] == 1
     assert sink.last()["raypipe_files", "done"] == 3
     assert sink.last()["raypipe_queue_depth", "segments"] == 0, "nothing waits after a run"

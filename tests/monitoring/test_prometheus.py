@@ -167,7 +167,7 @@ def test_what_the_panels_of_counts_show_is_what_the_report_says(
     for title, wanted in {
         "Files": {"done": FILES, "skipped": 0, "failed": 1},
         "Retries": {"batches": totals["lost_batches"], "files": totals["reopened_files"]},
-        "Restarts": {"workers": 1, "collectors": totals["collector_restarts"]},
+        "Restarts": {"workers": 1, "collectors": totals["collector_restarts"], "retired": 0},
     }.items():
         found = {
             target["legendFormat"]: theirs.number(

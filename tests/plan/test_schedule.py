@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from raypipe.plan.schedule import SOLO_STRIKES, Schedule
+from raypipe.plan.schedule import INNOCENT_NODES, SOLO_STRIKES, Schedule
 from raypipe.types import (
     AudioFile,
     BatchResult,
@@ -243,7 +243,8 @@ def test_a_reopened_file_begins_again_under_a_new_ticket() -> None:
 def test_segments_tile_every_file_exactly_whatever_dies(
     lengths: list[int], lanes: int, workers: int, segment_s: float | None, seed: int
 ) -> None:
-    """Random workers are lost at random moments; each stepped sample is stepped once, in order."""
+    """Workers and machines are lost at random moments, and others come: each stepped sample is
+    stepped once, in order."""
     chance = random.Random(seed)
     schedule = Schedule(lanes, workers, segment_s)
     machine = Machine(schedule, {f"{n}": length for n, length in enumerate(lengths)})
@@ -256,6 +257,7 @@ def test_segments_tile_every_file_exactly_whatever_dies(
         if not len(schedule):
             break
         name = chance.choice(names)
+        schedule.workers = chance.randint(1, 6)
         if len(out[name]) < 2 and (batch := schedule.take(name)):
             out[name].append(batch)
         if out[name] and losses and chance.random() < 0.2:
@@ -265,7 +267,9 @@ def test_segments_tile_every_file_exactly_whatever_dies(
             if len(schedule.batch(numbers[0]).segments) == 1:  # type: ignore[union-attr]
                 losses = 0  # a second loss of a file alone would rightly blame it
             schedule.forget_worker(name)
-            assert schedule.lost(numbers[0], tuple(numbers[1:]), "crashed") == []
+            node_lost = chance.random() < 0.5
+            waiting = tuple(numbers[1:])
+            assert schedule.lost(numbers[0], waiting, "crashed", node_lost=node_lost) == []
         elif out[name]:
             assert machine.step(out[name].pop(0)) == []
     assert sorted(machine.ended, key=int) == list(machine.lengths)
@@ -296,6 +300,41 @@ def test_poison_stands_alone_in_the_end_and_nobody_else_fails(files: int, poison
     assert {int(f.file.name) for f in failed} == poison
     assert {int(name) for name in machine.ended} == set(range(files)) - poison
     assert deaths <= len(poison) * (6 + SOLO_STRIKES), "each halving costs one worker at most"
+
+
+def test_files_on_a_machine_that_dies_stay_together_and_unsuspected() -> None:
+    schedule = Schedule(8, segment_s=1)
+    machine = Machine(schedule, {f"{n}": 1500 for n in range(4)})
+    for name in machine.lengths:
+        schedule.opened(audio(name), 0)
+    for _ in range(INNOCENT_NODES):
+        batch = schedule.take("w")
+        assert batch is not None
+        assert len(batch.segments) == 4
+        assert schedule.lost(batch.number, (), "crashed", node_lost=True) == []
+    batch = schedule.take("w")
+    assert batch is not None
+    assert len(batch.segments) == 4
+    machine.step(batch)
+
+
+def test_a_file_that_takes_its_machine_along_each_time_is_found_out() -> None:
+    """As where a container is ended whole because one process in it took too much memory."""
+    schedule = Schedule(8, segment_s=1)
+    machine = Machine(schedule, {f"{n}": 1500 for n in range(8)})
+    for name in machine.lengths:
+        schedule.opened(audio(name), 0)
+    failed: list[Failed] = []
+    machines_lost = 0
+    while batch := schedule.take("w"):
+        if "5" in {s.file.name for s in batch.segments}:
+            machines_lost += 1
+            failed += schedule.lost(batch.number, (), "crashed", node_lost=True)
+        else:
+            machine.step(batch)
+    assert [f.file.name for f in failed] == ["5"]
+    assert len(machine.ended) == 7
+    assert machines_lost <= INNOCENT_NODES + 3 + SOLO_STRIKES, "three halvings of eight files"
 
 
 def test_a_file_over_which_collectors_die_goes_alone_and_then_fails() -> None:

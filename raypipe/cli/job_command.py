@@ -1,0 +1,185 @@
+"""A command as it will run on a cluster, checked here before anything is sent.
+
+Comes in: what stands behind ``--`` of ``raypipe submit``. Goes out: a `JobCommand`,
+the same command in words that mean the same there: settings from a config file or
+the environment become flags, paths are made absolute, and the run is told to use
+the cluster that it finds itself in.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import shlex
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, fields
+from typing import Any
+
+import click
+from click.core import ParameterSource
+
+from raypipe.cli.enhance import enhance
+from raypipe.cli.options import one_output, settings_of
+from raypipe.errors import UsageError
+from raypipe.settings import RunSettings
+from raypipe.storage import show
+from raypipe.types import RawLayout
+
+CAN_BE_SUBMITTED: dict[str, click.Command] = {"enhance": enhance}
+
+SETTINGS = frozenset(field.name for field in fields(RunSettings))
+HERE = {"executor": "ray", "address": "auto"}
+"""In a job ``auto`` is the cluster that the job runs in."""
+
+_PASSWORD = re.compile(r"://[^/?#@]*:[^/?#@]*@")
+
+
+@dataclass(frozen=True, slots=True)
+class JobCommand:
+    """What will run, and what people are told of it."""
+
+    words: tuple[str, ...]
+    """The command line, from ``raypipe`` on."""
+    metadata: dict[str, str]
+    """For the list of jobs."""
+    paths: tuple[str, ...]
+    """Of IN, OUT, report and model, what every node must see under the same path."""
+
+    @property
+    def entrypoint(self) -> str:
+        """As a shell takes it."""
+        return shlex.join(self.words)
+
+
+def job_command(arguments: Sequence[str], working_dir: str | None = None) -> JobCommand:
+    """Check a command as the cluster will, and say it in words that hold there.
+
+    Parameters
+    ----------
+    arguments : sequence of str
+        From the command's name on: ``enhance IN OUT --model dtln``.
+    working_dir : str, optional
+        Folder that travels with the job: relative paths lead into it, here and there.
+
+    Raises
+    ------
+    click.UsageError, UsageError
+        As the command itself would raise them for its options and settings.
+    """
+    name, *rest = arguments or [""]
+    command = CAN_BE_SUBMITTED.get(name)
+    if command is None:
+        known = ", ".join(CAN_BE_SUBMITTED)
+        raise click.UsageError(f"{name!r} cannot be submitted; known: {known}" if name else
+                               f"give a command behind --: {known} IN OUT ...")  # fmt: skip
+    folder = working_dir if working_dir and os.path.isdir(working_dir) else None
+    with _standing_in(folder):
+        # No prefix for the environment: settings_of looks there itself.
+        context = command.make_context(name, list(rest), parent=_root())
+        given = dict(context.params)
+        source = given.pop("source")
+        output = one_output(given.pop("output"), given.pop("output_option"))
+        typed = {o for o in given if context.get_parameter_source(o) == ParameterSource.COMMANDLINE}
+        settings = settings_of(_flags(given, typed))
+    place = _there if folder is None else lambda text: text
+    source, output = place(source), place(output)
+    given["report"] = given.get("report") and place(given["report"])
+    values = given | {field: getattr(settings, field) for field in SETTINGS}
+    values["model"] = _model(settings.model, place)
+    _refuse_passwords(source, output)
+    words = ["raypipe", name, source, output]
+    plain = RunSettings()
+    for option in command.params:
+        field = option.name or ""
+        if field not in values or field == "config" or not isinstance(option, click.Option):
+            continue
+        differs = field in SETTINGS and values[field] != getattr(plain, field)
+        if field in typed or differs:
+            words += _words(option, values[field])
+    metadata = {
+        "job_name": f"raypipe {name} {settings.model}",
+        "command": name,
+        "model": settings.model,
+        "in": source,
+        "out": output,
+    }
+    if folder is not None and _is_path(output) and not os.path.isabs(_plain(output)):
+        raise UsageError(
+            f"{show(output)}: OUT would lie in the copy of --working-dir, which goes with the job; "
+            "give an address or an absolute path"
+        )
+    named = (source.removeprefix("@"), output, given["report"] or "", values["model"])
+    paths = tuple(text for text in named if _is_path(text) and os.path.isabs(_plain(text)))
+    return JobCommand(tuple(words), metadata, paths)
+
+
+def _root() -> click.Context | None:
+    context = click.get_current_context(silent=True)
+    return context.find_root() if context else None
+
+
+def _flags(given: Mapping[str, Any], typed: set[str]) -> dict[str, Any]:
+    """Settings as the command line gives them; where to run is this job's cluster, unless typed.
+
+    What the environment or the config file here say of that is meant for here.
+    """
+    flags = {name: value for name, value in given.items() if name in SETTINGS or name == "config"}
+    if not typed & set(HERE):
+        flags |= HERE
+    return flags
+
+
+def _model(model: str, place: Callable[[str], str]) -> str:
+    """A model that is a file is meant as one there, too."""
+    return place(model) if model.endswith(".tflite") and "://" not in model else model
+
+
+def _words(option: click.Option, value: Any) -> list[str]:
+    name = max(option.opts, key=len)
+    if value is None or value is False:
+        return []
+    if value is True:
+        return [name]
+    if isinstance(value, RawLayout):
+        value = f"rate={value.rate_hz},channels={value.channels},sample={value.sample}"
+    many = value if isinstance(value, tuple) else (value,)
+    return [word for each in many for word in (name, str(each))]
+
+
+def _there(text: str) -> str:
+    """A path as it can be said on another machine: absolute; addresses stay."""
+    if not text or not _is_path(text):
+        return text
+    sign = "@" if text.startswith("@") else ""
+    path = os.path.join(os.getcwd(), text[len(sign) :])
+    folder = os.sep if path.endswith(os.sep) else ""
+    return sign + os.path.normpath(path).rstrip(os.sep) + folder
+
+
+def _plain(text: str) -> str:
+    return text.removeprefix("file://")
+
+
+def _is_path(text: str) -> bool:
+    return "://" not in text or text.startswith("file://")
+
+
+def _refuse_passwords(*addresses: str) -> None:
+    for text in addresses:
+        if _PASSWORD.search(text):
+            raise UsageError(
+                "IN and OUT must not hold a password: the list of jobs shows them; "
+                "pass keys with --env NAME"
+            )
+
+
+@contextlib.contextmanager
+def _standing_in(folder: str | None) -> Iterator[None]:
+    """Inside the ``with`` block relative paths begin in `folder`."""
+    before = os.getcwd()
+    try:
+        os.chdir(folder or before)
+        yield
+    finally:
+        os.chdir(before)
