@@ -224,6 +224,9 @@ class Meter:
             raise Enough
         self.end = self.now(progress)
 
+    def note(self, text: str) -> None:
+        """Nothing."""
+
     def outcome(self, outcome: Outcome) -> None:
         """Every file must be done."""
         assert isinstance(outcome, Done), outcome
