@@ -136,6 +136,7 @@ def test_a_shell_that_has_set_nothing_gets_what_a_local_run_gives(
     assert ran.returncode == 0, ran.stdout + ran.stderr
     assert "    3     3        0       0" in ran.stdout, "the run's own summary"
     assert f"{folder}, {tmp_path / 'out'}: every node of the cluster must see" in ran.stderr
+    assert "raypipe: AWS_SECRET_ACCESS_KEY: Ray writes a job's variables into logs" in ran.stderr
     assert "raypipe: job first has succeeded" in ran.stderr
     local = ["enhance", str(folder), str(tmp_path / "local"), "-m", "recurrent"]
     assert entry([*local, "--executor", "inline", "-q"]) == 0
