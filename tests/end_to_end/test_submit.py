@@ -25,6 +25,7 @@ from raypipe.cli.entry import entry
 from tests.cli.conftest import tree
 from tests.job_cluster import ROOT, JobCluster, job_cluster
 from tests.signals import noise
+from tests.stores import S3
 
 pytestmark = [pytest.mark.ray, pytest.mark.slow]
 
@@ -155,6 +156,24 @@ def test_a_shell_that_has_set_nothing_gets_what_a_local_run_gives(
         assert cluster.token not in text
     for text in (ran.stdout, ran.stderr, report, job_log, repr(metadata)):
         assert secret not in text
+
+
+def test_from_bucket_to_bucket_with_keys_that_only_this_shell_has(
+    cluster: JobCluster, folder: Path, tmp_path: Path, s3: S3
+) -> None:
+    for path in folder.rglob("*.wav"):
+        s3.put(f"in/{path.relative_to(folder)}", path.read_bytes())
+    names = [word for name in s3.environment for word in ("--env", name)]
+    ran = cluster.run(
+        "submit", "--address", cluster.url, *names, "--", "enhance", f"s3://{s3.bucket}/in",
+        f"s3://{s3.bucket}/out", "-m", "recurrent", **s3.environment,
+    )  # fmt: skip
+    assert ran.returncode == 0, ran.stdout + ran.stderr
+    assert "every node" not in ran.stderr, "these are addresses"
+    local = ["enhance", str(folder), str(tmp_path / "local"), "-m", "recurrent"]
+    assert entry([*local, "--executor", "inline", "-q"]) == 0
+    expected = {name: (tmp_path / "local" / name).read_bytes() for name in tree(tmp_path / "local")}
+    assert s3.tree("out") == expected
 
 
 def ask(cluster: JobCluster, name: str) -> dict[str, object]:
