@@ -4,9 +4,10 @@
 
 First 1, 2, 4 and then many workers at one speed: does every further one bring as much as the first?
 Then as many at the speed at which a core really steps DTLN in int8, with short files and with long
-ones, whose states pass through the driver. Then 1,000 to 100,000 files through workers that do not wait at all: what a file costs the driver,
-whether that grows with their number, and what comes through at most. All raylets stand on this
-machine. See `benchmarks.throttled` for what is real and what is left out.
+ones, whose states pass through the driver. Last 1,000 to 100,000 files through workers that do not
+wait at all: what a file costs the driver, whether that grows with their number, and what comes
+through at most. All raylets stand on this machine; see `benchmarks.throttled` for what is real and
+what is left out. Seven minutes on two quiet cores.
 """
 
 from __future__ import annotations

@@ -16,8 +16,8 @@ from benchmarks.scale import main
 def test_a_small_run_prints_both_tables_and_writes_every_figure(tmp_path: Path) -> None:
     done = CliRunner().invoke(
         main,
-        ["--speed", "2000", "--fast", "2000", "--workers", "5", "--window-s", "3", "--files", "2000",
-         "--json", str(tmp_path / "all.json")],
+        ["--speed", "2000", "--fast", "2000", "--workers", "5", "--window-s", "3",
+         "--files", "2000", "--json", str(tmp_path / "all.json")],
     )  # fmt: skip
     assert done.exit_code == 0, done.output
     assert "| 5 at 2000 x | 1 | 10 s | " in done.stdout
