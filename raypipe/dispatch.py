@@ -29,6 +29,7 @@ from raypipe.plan.collisions import Listed
 from raypipe.plan.schedule import Schedule
 from raypipe.results.report import RunReport
 from raypipe.settings import RunSettings
+from raypipe.storage import is_address
 from raypipe.telemetry import Progress, add_up
 from raypipe.types import (
     AudioFile,
@@ -49,6 +50,10 @@ WAIT_S = 0.5
 
 PATIENCE_S = 60.0
 """Grace of every batch: slow disks, a busy machine, the first call of a cold worker."""
+
+STORE_PATIENCE_S = 600.0
+"""As much again where it is read from a store: a throttled one, whose every call is tried for a
+minute, must not look like a file that hangs its worker."""
 
 UNMEASURED_PACE = 2.0
 """Seconds that a second of one lane may take while no batch has come back yet ..."""
@@ -191,7 +196,9 @@ class Dispatch:
         again_s = sum(
             s.start / s.info.rate_hz for s in batch.segments if s.info and s.info.sequential
         )
-        return PATIENCE_S + sound_s * self._slowest() + again_s / SLOWEST_DECODING_X_REAL_TIME
+        far = any(is_address(segment.file.path) for segment in batch.segments)
+        patience_s = PATIENCE_S + (STORE_PATIENCE_S if far else 0.0)
+        return patience_s + sound_s * self._slowest() + again_s / SLOWEST_DECODING_X_REAL_TIME
 
     def _slowest(self) -> float:
         """Seconds that a second of one lane may take."""

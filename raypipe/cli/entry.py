@@ -14,8 +14,7 @@ from raypipe.cli.enhance import enhance
 from raypipe.cli.interrupts import interrupts_heard
 from raypipe.cli.models import models
 from raypipe.cli.plan import plan
-from raypipe.cli.submit import EXIT_CODES as SUBMIT_EXIT_CODES
-from raypipe.cli.submit import submit
+from raypipe.cli.submit import MORE_EXIT_CODES, submit
 from raypipe.cli.top import top
 from raypipe.errors import RaypipeError
 from raypipe.execution.job_env import check_expected_version
@@ -47,7 +46,7 @@ def cli() -> None:
 
 for command in (enhance, plan, models, bench, top, *models.commands.values()):
     command.epilog = EXIT_CODES
-submit.epilog = SUBMIT_EXIT_CODES
+submit.epilog = EXIT_CODES + MORE_EXIT_CODES
 for command in (enhance, plan, models, bench, top, submit):
     cli.add_command(command)
 

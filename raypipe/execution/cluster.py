@@ -20,7 +20,7 @@ import ray
 from ray.exceptions import RaySystemError, RpcError
 
 from raypipe.errors import UsageError
-from raypipe.execution.auth import PLACES, use_token
+from raypipe.execution.auth import use_token
 
 CLIENT = "ray://"
 """Ray Client's kind of address."""
@@ -92,20 +92,19 @@ def ray_session(
 
 
 def _attach(address: str) -> Any:
+    if address == "auto":
+        address = os.environ.get("RAY_ADDRESS", address)  # as inside a job
     _knock(address)
-    token = use_token()
+    use_token(address)
     try:
         return ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR)
     except (ConnectionError, RaySystemError, RpcError, ValueError, RuntimeError) as error:
         cause = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-        shown = f"it was shown the token from {token.origin}" if token else f"no token in {PLACES}"
-        raise UsageError(f"no Ray cluster can be reached at {address}: {cause}; {shown}") from error
+        raise UsageError(f"no Ray cluster can be reached at {address}: {cause}") from error
 
 
 def _knock(address: str) -> None:
     """See at once whether anybody listens; `ray.init` would try for minutes."""
-    if address == "auto":
-        address = os.environ.get("RAY_ADDRESS", address)  # as inside a job
     host, sign, port = address.rpartition(":")
     if not sign or not port.isdigit():
         return  # Ray knows where to look

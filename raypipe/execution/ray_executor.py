@@ -16,11 +16,12 @@ from typing import Any
 import ray
 from ray.exceptions import RayError
 
+from raypipe.errors import RaypipeError
 from raypipe.execution.cluster import ray_session
 from raypipe.execution.collector_pool import CollectorPool
 from raypipe.execution.events import BatchDone, Collects, Event, Steps, WorkerLost
 from raypipe.execution.losses import broken_ray
-from raypipe.execution.nodes import Nodes
+from raypipe.execution.nodes import HEAD_S, Nodes
 from raypipe.execution.seat import Terms
 from raypipe.execution.shipping import ship
 from raypipe.execution.sight import Sight, check_nodes
@@ -177,6 +178,11 @@ class RayExecutor:
         nodes = self._nodes
         if nodes is not None and nodes.due():
             nodes.look()
+            if nodes.head_lost:
+                raise RaypipeError(
+                    f"the cluster's head at {nodes.head} has not answered for {HEAD_S:g} s; what "
+                    "was done stays, and the same command goes on from there"
+                )
             count = self._crew.count(nodes.cpus)
             self._workers.resize(count)
             self._collectors.most = count
@@ -217,8 +223,9 @@ class RayExecutor:
     def close(self) -> None:
         """Stop the actors, and Ray if it is ours."""
         try:
-            self._workers.close()
-            self._collectors.close(CLOSE_S)
+            if self._nodes is None or not self._nodes.head_lost:
+                self._workers.close()
+                self._collectors.close(CLOSE_S)
         except RayError:
             pass  # Ray itself is gone: nothing is left to be stopped
         finally:

@@ -21,17 +21,15 @@ come, so a report of a million files costs no memory until somebody asks for it.
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
 import tempfile
 import weakref
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field
-from pathlib import Path
 from typing import IO, Any
 
-from raypipe.storage import storage_error
+from raypipe.storage import path_or_address, write_text
 from raypipe.types import Done, Failed, Outcome, SoundInfo
 
 MOST_SORTED = 20_000
@@ -148,13 +146,17 @@ class RunReport:
             yield self._spool.readline()
 
     def write(self, path: str | os.PathLike[str]) -> None:
-        """Write the report as JSON.
+        """Write the report as JSON, to a path or an address.
 
         Raises
         ------
         StorageError
             If it cannot be written.
         """
+        write_text(path_or_address(path), self.write_to, "write the report")
+
+    def write_to(self, out: IO[str]) -> None:
+        """Write the report as JSON into an open file."""
         head = {
             "version": self.version,
             "settings": self.settings,
@@ -163,18 +165,10 @@ class RunReport:
             "interrupted": self.interrupted,
             "totals": asdict(self.totals),
         }
-        temporary = f"{os.fspath(path)}.part"
-        try:
-            with Path(temporary).open("w", encoding="utf-8") as out:
-                out.write(json.dumps(head, indent=1)[:-2] + ',\n "files": [')
-                for number, line in enumerate(self._lines()):
-                    out.write((",\n  " if number else "\n  ") + line.decode().rstrip("\n"))
-                out.write("\n ]\n}\n")
-            os.replace(temporary, path)
-        except OSError as error:
-            with contextlib.suppress(OSError):
-                os.unlink(temporary)
-            raise storage_error(error, path, "write the report") from error
+        out.write(json.dumps(head, indent=1)[:-2] + ',\n "files": [')
+        for number, line in enumerate(self._lines()):
+            out.write((",\n  " if number else "\n  ") + line.decode().rstrip("\n"))
+        out.write("\n ]\n}\n")
 
 
 def entry_of(outcome: Outcome) -> dict[str, Any]:
