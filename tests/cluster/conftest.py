@@ -10,7 +10,8 @@ import pytest
 
 pytest.importorskip("psutil")
 from benchmarks.chaos.__main__ import environment
-from benchmarks.nodes import Cluster, why_not
+from benchmarks.namespaces import why_not
+from benchmarks.nodes import Cluster
 
 
 @dataclass(frozen=True)
