@@ -28,14 +28,14 @@ STOPPED = 143
 """128 and the number of SIGTERM, which is what a stopped job gets."""
 COMMAND_NOT_FOUND = 127
 
-EXIT_CODES = f"""\b
-Exit codes:
-  0 to 4  the job's own, see `raypipe enhance --help`
-  2       also: the cluster cannot be reached or refuses; nothing was submitted
-  5       the cluster was lost, or could not start the job
-  130     interrupted; the job goes on, or was interrupted itself
-  {STOPPED}     the job was stopped
+MORE_EXIT_CODES = f"""\
+  These are the job's own. Besides:
+  2    the cluster cannot be reached, or refuses
+  5    the cluster was lost, or could not start the job
+  130  you have left; the job goes on
+  {STOPPED}  the job was stopped; submit it again to go on
 """
+"""What `raypipe submit --help` says behind the exit codes of all commands."""
 
 
 @click.command(context_settings={"allow_interspersed_args": False})

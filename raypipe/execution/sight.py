@@ -23,7 +23,7 @@ from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from raypipe.errors import UsageError
 from raypipe.execution.nodes import Node, Nodes
-from raypipe.storage import Place, show, storage_error
+from raypipe.storage import Place, is_address, show, storage_error
 from raypipe.version import VERSION
 
 CHECK_S = 120.0
@@ -54,11 +54,6 @@ class Sight:
     version: str = VERSION
 
 
-def is_address(path: str) -> bool:
-    """True for ``s3://...``, which every node sees alike."""
-    return "://" in path
-
-
 def sight_of(sources: Iterable[tuple[str, int | None]], place: Place) -> Sight:
     """What nodes must see of an input and an output; leaves the token there.
 
@@ -68,7 +63,7 @@ def sight_of(sources: Iterable[tuple[str, int | None]], place: Place) -> Sight:
         If the token cannot be written.
     """
     paths = tuple((path, size) for path, size in sources if not is_address(path))
-    if is_address(place.private):
+    if not place.near_workers:  # a bucket, which every node sees alike
         return Sight(paths)
     token, word = place.temporary("0-token"), uuid.uuid4().hex
     try:

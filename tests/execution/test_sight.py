@@ -16,17 +16,18 @@ pytest.importorskip("ray")
 from raypipe.execution import sight as room
 from raypipe.execution.nodes import Node
 from raypipe.execution.sight import Sight, look, sight_of
-from raypipe.storage import Hold, Place
+from raypipe.storage import LocalHold, LocalPlace
+from raypipe.storage.bucket import BucketPlace
 
 
 @pytest.fixture
-def place(tmp_path: Path) -> Iterator[Place]:
-    with Hold(str(tmp_path / "out")) as held:
+def place(tmp_path: Path) -> Iterator[LocalPlace]:
+    with LocalHold(str(tmp_path / "out")) as held:
         yield held
 
 
 @pytest.fixture
-def seen(tmp_path: Path, place: Place) -> Sight:
+def seen(tmp_path: Path, place: LocalPlace) -> Sight:
     (tmp_path / "in").mkdir()
     (tmp_path / "in/a.wav").write_bytes(b"sound")
     return sight_of(
@@ -34,13 +35,13 @@ def seen(tmp_path: Path, place: Place) -> Sight:
     )
 
 
-def test_a_node_that_sees_all_has_nothing_to_say(seen: Sight, place: Place) -> None:
+def test_a_node_that_sees_all_has_nothing_to_say(seen: Sight, place: LocalPlace) -> None:
     assert look(seen) == ""
     assert os.listdir(place.private + "/tmp") == [os.path.basename(seen.token)]
 
 
 def test_nothing_is_asked_of_addresses() -> None:
-    bucket = Place("s3://b/out", "s3://b/out/.raypipe", "0" * 12)
+    bucket = BucketPlace("s3://b/out", "0" * 12)
     assert sight_of([("s3://b/in", None)], bucket) == Sight()
     assert look(Sight()) == ""
 
