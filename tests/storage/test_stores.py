@@ -103,7 +103,9 @@ def test_addresses_lead_to_their_libraries(
 
 def test_google_addresses_lead_to_gcsfs(monkeypatch: pytest.MonkeyPatch) -> None:
     gcsfs = pytest.importorskip("gcsfs")
-    monkeypatch.setattr(gcsfs.credentials.GoogleCredentials, "connect", lambda *given, **named: None)
+    monkeypatch.setattr(
+        gcsfs.credentials.GoogleCredentials, "connect", lambda *given, **named: None
+    )
     forget_stores()
     assert "GCSFileSystem" in {cls.__name__ for cls in type(store_of("gs://bucket/a").fs).__mro__}
     forget_stores()
@@ -129,6 +131,8 @@ def test_an_azure_account_that_nobody_has_named(monkeypatch: pytest.MonkeyPatch)
     for name in ("AZURE_STORAGE_ACCOUNT_NAME", "AZURE_STORAGE_CONNECTION_STRING"):
         monkeypatch.delenv(name, raising=False)
     forget_stores()
-    with pytest.raises(StorageError, match="az://container/a: cannot be reached: no account or credentials"):
+    with pytest.raises(
+        StorageError, match="az://container/a: cannot be reached: no account or credentials"
+    ):
         store_of("az://container/a")
     forget_stores()
