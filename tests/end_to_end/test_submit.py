@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import signal
+import socket
 import subprocess
 import threading
 import time
@@ -24,6 +25,7 @@ from raypipe.cli.entry import entry
 from tests.cli.conftest import tree
 from tests.job_cluster import ROOT, JobCluster, job_cluster
 from tests.signals import noise
+from tests.stores import S3
 
 pytestmark = [pytest.mark.ray, pytest.mark.slow]
 
@@ -135,6 +137,7 @@ def test_a_shell_that_has_set_nothing_gets_what_a_local_run_gives(
     assert ran.returncode == 0, ran.stdout + ran.stderr
     assert "    3     3        0       0" in ran.stdout, "the run's own summary"
     assert f"{folder}, {tmp_path / 'out'}: every node of the cluster must see" in ran.stderr
+    assert "raypipe: AWS_SECRET_ACCESS_KEY: Ray writes a job's variables into logs" in ran.stderr
     assert "raypipe: job first has succeeded" in ran.stderr
     local = ["enhance", str(folder), str(tmp_path / "local"), "-m", "recurrent"]
     assert entry([*local, "--executor", "inline", "-q"]) == 0
@@ -153,6 +156,24 @@ def test_a_shell_that_has_set_nothing_gets_what_a_local_run_gives(
         assert cluster.token not in text
     for text in (ran.stdout, ran.stderr, report, job_log, repr(metadata)):
         assert secret not in text
+
+
+def test_from_bucket_to_bucket_with_keys_that_only_this_shell_has(
+    cluster: JobCluster, folder: Path, tmp_path: Path, s3: S3
+) -> None:
+    for path in folder.rglob("*.wav"):
+        s3.put(f"in/{path.relative_to(folder)}", path.read_bytes())
+    names = [word for name in s3.environment for word in ("--env", name)]
+    ran = cluster.run(
+        "submit", "--address", cluster.url, *names, "--", "enhance", f"s3://{s3.bucket}/in",
+        f"s3://{s3.bucket}/out", "-m", "recurrent", **s3.environment,
+    )  # fmt: skip
+    assert ran.returncode == 0, ran.stdout + ran.stderr
+    assert "every node" not in ran.stderr, "these are addresses"
+    local = ["enhance", str(folder), str(tmp_path / "local"), "-m", "recurrent"]
+    assert entry([*local, "--executor", "inline", "-q"]) == 0
+    expected = {name: (tmp_path / "local" / name).read_bytes() for name in tree(tmp_path / "local")}
+    assert s3.tree("out") == expected
 
 
 def ask(cluster: JobCluster, name: str) -> dict[str, object]:
@@ -284,6 +305,79 @@ def test_a_stopped_job_ends_in_order_and_can_go_on(
     for number in range(FILES):
         made, given = out / f"{number:02}.wav", long_job / f"{number:02}.wav"
         assert np.array_equal(sf.read(made)[0], sf.read(given)[0])
+
+
+class Line:
+    """A line to the dashboard that can be cut: a port whose connections it passes on."""
+
+    def __init__(self, url: str) -> None:
+        self._target = int(url.rpartition(":")[2])
+        self._open: list[socket.socket] = []
+        self._door = socket.create_server(("127.0.0.1", 0))
+        self.port = int(self._door.getsockname()[1])
+        self.url = f"http://127.0.0.1:{self.port}"
+        self._listen()
+
+    def _listen(self) -> None:
+        door = self._door
+        threading.Thread(target=self._accept, args=(door,), daemon=True).start()
+
+    def _accept(self, door: socket.socket) -> None:
+        with contextlib.suppress(OSError):
+            while True:
+                near, _ = door.accept()
+                far = socket.create_connection(("127.0.0.1", self._target))
+                self._open += [near, far]
+                for source, sink in ((near, far), (far, near)):
+                    threading.Thread(target=self._pass, args=(source, sink), daemon=True).start()
+
+    @staticmethod
+    def _pass(source: socket.socket, sink: socket.socket) -> None:
+        with contextlib.suppress(OSError):
+            while data := source.recv(65536):
+                sink.sendall(data)
+        for end in (source, sink):
+            with contextlib.suppress(OSError):
+                end.shutdown(socket.SHUT_RDWR)
+
+    def cut(self) -> None:
+        """End all connections, and take no new ones."""
+        for end in (self._door, *self._open):
+            with contextlib.suppress(OSError):
+                end.shutdown(socket.SHUT_RDWR)
+            end.close()
+        self._open.clear()
+
+    def mend(self) -> None:
+        """Take connections again, on the same port."""
+        self._door = socket.create_server(("127.0.0.1", self.port))
+        self._listen()
+
+
+def test_a_line_that_is_cut_costs_no_word_of_the_log(
+    cluster: JobCluster, long_job: Path, tmp_path: Path
+) -> None:
+    line = Line(cluster.url)
+    submit = ("submit", "--address", line.url, "--", "enhance", long_job, tmp_path / "out")
+    printed = Printed(cluster.start(*submit, *SLOW))
+    try:
+        printed.wait_for("raypipe: 0:", 90)
+        line.cut()
+        time.sleep(5)
+        line.mend()
+        time.sleep(3)
+        line.cut()
+        time.sleep(1)
+        line.mend()
+        assert printed.end() == 0, printed.text
+    finally:
+        printed.process.kill()
+        line.cut()
+    name = name_of(printed.text)
+    ours = ("raypipe: job ", f"raypipe: {long_job}")
+    seen = [each for each in printed.text.splitlines() if not each.startswith(ours)]
+    direct = cluster.run("submit", "--address", cluster.url, "--follow", name)
+    assert seen == direct.stdout.splitlines()
 
 
 def test_what_a_working_directory_brings_is_found(

@@ -92,13 +92,19 @@ def cluster(interval_ms: int = 1000) -> Iterator[Cluster]:
         f"--dashboard-port={free_port()}", f"--dashboard-agent-listen-port={free_port()}",
         f"--ray-client-server-port={free_port()}", "--object-store-memory=200000000",
     ]  # fmt: skip
+    ports = {f"{name}_METRIC_PORT": str(free_port()) for name in ("AUTOSCALER", "DASHBOARD")}
     with open(folder / "start.log", "wb") as log:
         process = subprocess.Popen(
-            command, env=environment(interval_ms), stdout=log, stderr=log, start_new_session=True
+            command,
+            env=environment(interval_ms) | ports,
+            stdout=log,
+            stderr=log,
+            start_new_session=True,
         )
     discovery = folder / "prom_metrics_service_discovery.json"
     try:
-        wait_for(discovery.exists, START_S, "Ray's list of metrics pages")
+        wait_for(lambda: discovery.exists() or process.poll() is not None, START_S, "a Ray")
+        assert process.poll() is None, (folder / "start.log").read_text("utf-8")[-2000:]
         yield Cluster(f"127.0.0.1:{port}", folder, process, interval_ms)
     finally:
         ours = psutil.Process(process.pid).children(recursive=True)
