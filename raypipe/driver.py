@@ -25,6 +25,8 @@ from raypipe.execution.inline import InlineExecutor
 from raypipe.execution.needs import worker_bytes
 from raypipe.execution.worker import Worker, WorkerJob
 from raypipe.inference.zoo import ModelFile, find_model
+from raypipe.monitoring.monitor import Monitor, start_monitor
+from raypipe.monitoring.standing import About
 from raypipe.plan.collisions import Guard, Listed, refuse_collisions
 from raypipe.plan.route import Route, find_route
 from raypipe.plan.scan import scan
@@ -33,13 +35,28 @@ from raypipe.results.collector import Collector, CollectorJob
 from raypipe.results.journal import Journal, published_by
 from raypipe.results.report import RunReport, settings_facts
 from raypipe.settings import RunSettings
-from raypipe.storage import PRIVATE, Hold, Place, show
+from raypipe.storage import (
+    LocalPlace,
+    Place,
+    absolute,
+    hold,
+    is_address,
+    path_or_address,
+    place_at,
+    scheme_of,
+    show,
+)
+from raypipe.storage.paths import READ_ONLY
 from raypipe.tuning import Tuned, tuned
 from raypipe.types import AudioFile, Failed, Outcome, Skipped
 from raypipe.version import VERSION
 
 SMALL_JOB_BYTES = 64 << 20
 """Up to here ``auto`` works in this process: it is done before a Ray would have started."""
+
+
+INLINE_MARK = "inline"
+"""Stands in the output while a run works in this process; a crash leaves it there."""
 
 
 def run(
@@ -84,17 +101,20 @@ def run(
     result = RunReport(
         VERSION, settings_facts(asdict(settings)), _model_facts(work.model), _place()
     )
-    with Hold(work.route.output_root, resumable=work.resumable) as place:
+    with hold(work.route.output_root, work.route.output_name) as place:
         todo = _to_do(work, place)
         try:
-            with _executor(work, place) as (executor, lanes):
-                result.place |= {"workers": executor.workers, "lanes": lanes}
+            with (
+                _executor(work, place, watch) as (executor, lanes),
+                _monitor(work, place, executor, lanes, result, begin_s) as monitor,
+            ):
+                result.place |= {"run": place.run, "workers": executor.workers, "lanes": lanes}
                 schedule = Schedule(lanes, executor.workers, settings.segment_s)
                 find = partial(published_by, place, fingerprint=work.fingerprint)
                 try:
                     Dispatch(
                         schedule, executor, todo, result, settings, work.listed, find, begin_s,
-                        watch,
+                        watch, monitor,
                     ).run()  # fmt: skip
                 finally:
                     result.place |= executor.facts()
@@ -117,8 +137,7 @@ def preview(
     Writes nothing; raises what `run` would raise before its start.
     """
     work = _prepare(os.fspath(source), os.fspath(output), settings)
-    root = work.route.output_root
-    yield from _to_do(work, Place(root, os.path.join(root, PRIVATE), ""))
+    yield from _to_do(work, place_at(work.route.output_root))
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,43 +188,44 @@ def _without_work(
     settings = work.settings
     if journal is not None and not settings.fresh and journal.finds(file, work.fingerprint):
         return Skipped(file, "already done, with the same model and settings")
-    if settings.overwrite or not os.path.lexists(place.final(file.output)):
+    if settings.overwrite or not place.exists(file.output):
         return None
     maker = journal.maker(file) if journal is not None else None
     if maker is None:
         return Skipped(file, "its output exists and is not raypipe's; --overwrite replaces it")
-    if maker != os.path.abspath(file.path):
+    if maker != absolute(file.path):
         return Failed(file, f"its output was made of {show(maker)}; --overwrite replaces it")
     return None  # ours, but the input, the model or the settings have changed: it is made anew
 
 
 @contextlib.contextmanager
-def _executor(work: _Work, place: Place) -> Iterator[tuple[Executor, int]]:
+def _executor(work: _Work, place: Place, watch: Watch | None) -> Iterator[tuple[Executor, int]]:
     """The executor that the settings or the size of the job ask for, and its workers' lanes."""
     settings = work.settings
-    mark = os.path.join(place.private, "inline")
-    inline = works_inline(settings, work.listed, died_inline=os.path.exists(mark))
+    inline = works_inline(settings, work.listed, died_inline=place.marked(INLINE_MARK))
     # A small job would be over before its measurement.
     worth_it = not inline and settings.address is None and settings.lanes is None
     auto = tuned(work.model, measure=worth_it)
     lanes = settings.lanes or auto.lanes
-    make_worker = partial(Worker, WorkerJob(work.model, lanes, settings, place))
+    near = place if place.near_workers else None
+    make_worker = partial(Worker, WorkerJob(work.model, lanes, settings, near))
     make_collector = partial(
         Collector, CollectorJob(place, work.fingerprint, settings.clip, work.resumable)
     )
     executor: Executor
     if inline:
-        _touch(mark)
+        place.mark(INLINE_MARK)
         executor = InlineExecutor(make_worker, make_collector)
     else:
-        executor = _on_ray(make_worker, make_collector, work, place, Tuned(lanes, auto.workers))
+        told = partial(_note_dashboard, watch) if settings.dashboard else None
+        auto = Tuned(lanes, auto.workers)
+        executor = _on_ray(make_worker, make_collector, work, place, auto, told)
     try:
         executor.start()
         yield executor, lanes
     finally:
         executor.close()
-        with contextlib.suppress(OSError):
-            os.unlink(mark)
+        place.unmark(INLINE_MARK)
 
 
 def _on_ray(
@@ -214,6 +234,7 @@ def _on_ray(
     work: _Work,
     place: Place,
     auto: Tuned,
+    dashboard: Callable[[str], None] | None,
 ) -> Executor:
     from raypipe.execution.ray_executor import Crew, RayExecutor  # half a second to import
     from raypipe.execution.sight import sight_of
@@ -229,16 +250,32 @@ def _on_ray(
         run=place.run,
         see=lambda: sight_of(_sources(work), place),
     )
-    return RayExecutor(make_worker, make_collector, settings.address, crew)
+    return RayExecutor(make_worker, make_collector, settings.address, crew, dashboard)
 
 
 def _sources(work: _Work) -> Iterator[tuple[str, int | None]]:
     """What other nodes must see of the input: its root, and a file in it, since an empty mount
     point looks like a folder, too."""
-    yield work.route.root, None
+    if work.route.kind != "list":  # there it is what the listed have in common, if anything
+        yield work.route.root, None
     first = (file for file in scan(work.route, work.settings) if isinstance(file, AudioFile))
     for file in islice(first, 1):
         yield file.path, file.size
+
+
+def _note_dashboard(watch: Watch | None, url: str) -> None:
+    if watch is not None:
+        watch.note(f"dashboard: {url} (if it asks for a token: `ray get-auth-token`)")
+
+
+def _monitor(
+    work: _Work, place: Place, executor: Executor, lanes: int, result: RunReport, begin_s: float
+) -> Monitor:
+    route = work.route
+    output = os.path.join(route.output_root, route.output_name or "").rstrip("/")
+    about = About(place.run, work.model.card.name, output, lanes)
+    private = place.private if isinstance(place, LocalPlace) and work.resumable else None
+    return start_monitor(about, result.totals, begin_s, private, watched=executor.watched)
 
 
 def works_inline(settings: RunSettings, listed: Listed, *, died_inline: bool) -> bool:
@@ -246,18 +283,19 @@ def works_inline(settings: RunSettings, listed: Listed, *, died_inline: bool) ->
     if settings.executor != "auto":
         return settings.executor == "inline"
     asked_for_ray = settings.address is not None or (settings.workers or 1) > 1
+    asked_for_ray |= settings.dashboard
     small = listed.complete and listed.bytes <= SMALL_JOB_BYTES
     return small and not asked_for_ray and not died_inline
-
-
-def _touch(path: str) -> None:
-    with contextlib.suppress(OSError), open(path, "w"):
-        pass
 
 
 def _check_report(path: str | os.PathLike[str] | None, route: Route) -> None:
     """A report that cannot be written should be heard of before the night, not after it."""
     if path is None:
+        return
+    report = path_or_address(path)
+    if is_address(report):
+        if scheme_of(report) in READ_ONLY:
+            raise UsageError(f"{show(report)}: no report can be written there")
         return
     folder = os.path.dirname(os.path.abspath(path))
     if folder != route.output_root and not os.path.isdir(folder):
@@ -270,7 +308,7 @@ def _write_report(
     """The report that was asked for, and one in the output; the latter only if it can be."""
     if place is not None:
         with contextlib.suppress(StorageError):
-            result.write(os.path.join(place.private, "report.json"))
+            place.write_report(result.write_to)
     if path is not None:
         result.write(path)
 

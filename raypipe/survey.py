@@ -11,9 +11,10 @@ from __future__ import annotations
 import os
 import random
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field, replace
+from itertools import islice
 
 from raypipe.audio.probe import probe
 from raypipe.audio.target import target_for
@@ -26,11 +27,13 @@ from raypipe.plan.collisions import Listed
 from raypipe.plan.route import find_route
 from raypipe.settings import DEFAULT_LANES, RunSettings
 from raypipe.storage import free_bytes
+from raypipe.storage.inputs import OPENED_AT_A_TIME, opened_together
 from raypipe.tuning import tuned
 from raypipe.types import (
     AudioFile,
     Failed,
     FrameBatch,
+    Outcome,
     Segment,
     Skipped,
     SoundInfo,
@@ -116,7 +119,7 @@ def survey(
     settings = replace(settings, output_format=route.output_format)
     sample = _Sample(settings.lanes or DEFAULT_LANES)
     listed_bytes = 0
-    for number, item in enumerate(preview(source, output, settings), 1):
+    for number, item in enumerate(_opened_ahead(preview(source, output, settings)), 1):
         if isinstance(item, AudioFile):
             listed_bytes += item.size
             if _look_at(item, settings, found):
@@ -134,6 +137,15 @@ def survey(
         found.predicted_s = found.audio_s / found.x_real_time / found.workers
         found.predicted_s += RAY_START_S if found.executor == "ray" else 0.0
     return found
+
+
+def _opened_ahead(items: Iterator[AudioFile | Outcome]) -> Iterator[AudioFile | Outcome]:
+    """The same, with the beginnings of those that lie in a store fetched some at a time."""
+    while some := list(islice(items, OPENED_AT_A_TIME)):
+        held = opened_together(item.path for item in some if isinstance(item, AudioFile))
+        yield from some
+        for file in held:
+            file.close()
 
 
 def _where(settings: RunSettings, listed_bytes: int) -> tuple[str, int]:

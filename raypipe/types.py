@@ -87,9 +87,11 @@ class AudioFile:
     size: int
     """Bytes."""
     mtime_ns: int
-    """Time of the last change, in nanoseconds."""
+    """Time of the last change, in nanoseconds; 0 where nobody tells."""
     layout: RawLayout | None = None
     """How its samples lie there, if it is headerless and the user has said so."""
+    etag: str = ""
+    """What a store calls this very content, where it does."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -311,6 +313,8 @@ class Published:
 
     ticket: int
     done: Done
+    publish_s: float = field(default=0.0, compare=False)
+    """Seconds that the collector has worked since it last told; in one of a call's answers."""
 
 
 @dataclass(frozen=True, slots=True)

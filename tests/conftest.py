@@ -9,6 +9,10 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
+from tests.stores import s3, s3_server
+
+__all__ = ["s3", "s3_server"]  # fixtures that all folders use
+
 # Where nobody can look at once, the same examples every time; elsewhere, new ones each time.
 settings.register_profile("ci", derandomize=True, print_blob=True)
 settings.register_profile("desk", print_blob=True)

@@ -8,7 +8,6 @@ cost sound: absurd rates, impossible lengths, data chunks that promise more than
 from __future__ import annotations
 
 import os
-import stat
 from dataclasses import replace
 from functools import lru_cache
 from pathlib import PurePath
@@ -19,10 +18,13 @@ from raypipe.audio import chunks, rawpcm, read_av
 from raypipe.audio.read_soundfile import (
     SequentialSoundFile,
     is_sequential,
+    opened_virtual,
     reason_of,
     unclosed_wav,
 )
 from raypipe.errors import UnreadableAudio, UnsupportedAudio
+from raypipe.storage import is_address
+from raypipe.storage.inputs import input_size, kept_open, open_input
 from raypipe.types import MOST_CHANNELS, MOST_HZ, RawLayout, SoundInfo
 
 _RAW_SUFFIXES = frozenset({".raw", ".pcm"})
@@ -50,7 +52,7 @@ def probe(path: str, raw: RawLayout | None = None) -> SoundInfo:
     Parameters
     ----------
     path : str
-        A local file.
+        A file, or the address of an object.
     raw : RawLayout or None
         How to read ``.raw`` and ``.pcm`` files.
 
@@ -61,11 +63,12 @@ def probe(path: str, raw: RawLayout | None = None) -> SoundInfo:
     UnsupportedAudio
         Where its rate or channel count is absurd.
     """
-    size = _size_of(path)
-    if PurePath(path).suffix.lower() in _RAW_SUFFIXES:
-        info = _probe_raw(path, raw, size)
-    else:
-        info = _probe_coded(path)
+    with kept_open(path):
+        size = _size_of(path)
+        if PurePath(path).suffix.lower() in _RAW_SUFFIXES:
+            info = _probe_raw(path, raw, size)
+        else:
+            info = _probe_coded(path, size)
     if not 0 < info.rate_hz <= MOST_HZ:
         raise UnsupportedAudio(
             path, f"claims a rate of {info.rate_hz} Hz, wanted is 1 to {MOST_HZ} Hz"
@@ -80,14 +83,9 @@ def probe(path: str, raw: RawLayout | None = None) -> SoundInfo:
 def _size_of(path: str) -> int:
     """Bytes of a regular file; anything else could block for ever when opened."""
     try:
-        found = os.stat(os.fsencode(path))
+        return input_size(path)
     except (OSError, ValueError) as error:
         raise UnreadableAudio(path, reason_of(error)) from error
-    if stat.S_ISDIR(found.st_mode):
-        raise UnreadableAudio(path, "is a folder, wanted is a file")
-    if not stat.S_ISREG(found.st_mode):
-        raise UnreadableAudio(path, "is a pipe, a socket or a device, wanted is a regular file")
-    return found.st_size
 
 
 def _probe_raw(path: str, raw: RawLayout | None, size: int) -> SoundInfo:
@@ -111,13 +109,15 @@ def _probe_raw(path: str, raw: RawLayout | None, size: int) -> SoundInfo:
     )
 
 
-def _probe_coded(path: str) -> SoundInfo:
-    if _size_of(path) == 0:
+def _probe_coded(path: str, size: int) -> SoundInfo:
+    if size == 0:
         raise UnreadableAudio(path, "is empty (0 bytes)")
     try:
         return _probe_soundfile(path)
     except sf.LibsndfileError as refusal:
         refused = reason_of(refusal)
+    except OSError as error:
+        raise UnreadableAudio(path, f"cannot be read: {reason_of(error)}") from error
     try:
         return _believe(read_av.probe_av(path), _promise(path))
     except read_av.NoPyav:
@@ -131,9 +131,14 @@ def _probe_coded(path: str) -> SoundInfo:
 
 
 def _probe_soundfile(path: str) -> SoundInfo:
-    with open(os.fsencode(path), "rb") as bare:
+    with open_input(path) as bare:
         promise = chunks.promise(chunks.walk(bare))
-        with SequentialSoundFile(unclosed_wav(bare) or os.fsencode(path)) as file:
+        virtual = unclosed_wav(bare) or (bare if is_address(path) else None)
+        if virtual is None:
+            kept, opened = None, SequentialSoundFile(os.fsencode(path))
+        else:
+            kept, opened = opened_virtual(virtual)
+        with opened as file:
             info = SoundInfo(
                 rate_hz=file.samplerate,
                 channels=file.channels,
@@ -146,6 +151,8 @@ def _probe_soundfile(path: str) -> SoundInfo:
             if 0 < info.channels <= MOST_CHANNELS:
                 # Some files open but give nothing: then the other decoder has its turn.
                 file.read(1, always_2d=True)
+        if kept is not None:
+            kept.check()
     if (info.container, info.subtype) in _MISREAD:
         raise UnsupportedAudio(path, f"libsndfile misreads {info.subtype} in {info.container}")
     if info.frames is not None and info.frames > _LONGEST_S * max(1, info.rate_hz):
@@ -155,7 +162,7 @@ def _probe_soundfile(path: str) -> SoundInfo:
 
 
 def _promise(path: str) -> chunks.Promise | None:
-    with open(os.fsencode(path), "rb") as file:
+    with open_input(path) as file:
         return chunks.promise(chunks.walk(file))
 
 

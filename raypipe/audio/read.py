@@ -7,7 +7,6 @@ depend on how a file is cut into reads: a read is short only where the sound end
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from types import TracebackType
 from typing import Protocol
@@ -20,6 +19,7 @@ from raypipe.audio.read_av import AvDecoder
 from raypipe.audio.read_raw import RawDecoder
 from raypipe.audio.read_soundfile import PLAIN, SoundfileDecoder
 from raypipe.errors import TruncatedAudio, UnreadableAudio, UnsupportedAudio
+from raypipe.storage.inputs import kept_open, open_input
 from raypipe.types import RawLayout, Samples, SoundInfo, dtype_of
 
 _BLOCK = 1 << 16
@@ -64,7 +64,7 @@ def open_sound(
     Parameters
     ----------
     path : str
-        A local file.
+        A file, or the address of an object.
     info : SoundInfo or None
         What `probe` found earlier; None to probe now.
     raw : RawLayout or None
@@ -77,7 +77,8 @@ def open_sound(
     AudioError
         As `probe` does.
     """
-    return SoundReader(path, probe(path, raw) if info is None else info, keep_truncated)
+    with kept_open(path):
+        return SoundReader(path, probe(path, raw) if info is None else info, keep_truncated)
 
 
 class SoundReader:
@@ -278,5 +279,5 @@ class SoundReader:
             return True
         if self.info.container != "MP3":
             return False
-        with open(os.fsencode(self._path), "rb") as file:
+        with open_input(self._path) as file:
             return not mp3tag.tells_length(file)

@@ -7,7 +7,6 @@ the name, so that no name can make it fetch anything else.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Generator
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any, BinaryIO
@@ -16,6 +15,7 @@ import numpy as np
 
 from raypipe.audio.read_soundfile import reason_of
 from raypipe.errors import UnreadableAudio, UnsupportedAudio
+from raypipe.storage.inputs import open_input
 from raypipe.types import Samples, SoundInfo, dtype_of
 
 if TYPE_CHECKING:
@@ -184,7 +184,7 @@ def _open(path: str) -> tuple[BinaryIO, av.container.InputContainer]:
         raise NoPyav from error
     av.logging.set_level(av.logging.PANIC)
     try:
-        file = open(os.fsencode(path), "rb")  # noqa: SIM115
+        file = open_input(path)
     except OSError as error:
         raise UnreadableAudio(path, reason_of(error)) from error
     try:

@@ -5,11 +5,10 @@ In come a path and what `probe` made of the layout, out come ``(channels, sample
 
 from __future__ import annotations
 
-import os
-
 from raypipe.audio import rawpcm
 from raypipe.audio.read_soundfile import reason_of
 from raypipe.errors import UnreadableAudio
+from raypipe.storage.inputs import open_input
 from raypipe.types import Samples, SoundInfo
 
 
@@ -27,7 +26,7 @@ class RawDecoder:
         self._info = info
         self._frame_bytes = rawpcm.bytes_per_sample(info.subtype) * info.channels
         try:
-            self._file = open(os.fsencode(path), "rb")  # noqa: SIM115
+            self._file = open_input(path)
         except OSError as error:
             raise UnreadableAudio(path, reason_of(error)) from error
 

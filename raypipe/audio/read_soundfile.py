@@ -9,13 +9,15 @@ from __future__ import annotations
 
 import contextlib
 import os
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 import numpy as np
 import soundfile as sf
 
 from raypipe.audio import chunks, mp3tag
 from raypipe.errors import UnreadableAudio
+from raypipe.storage import is_address
+from raypipe.storage.inputs import Kept, open_input
 from raypipe.types import Samples, SoundInfo, dtype_of
 
 PLAIN = frozenset(
@@ -58,6 +60,27 @@ def unclosed_wav(file: BinaryIO) -> chunks.UnclosedFile | None:
     return chunks.UnclosedFile(file, data.offset - 4, promise.held)
 
 
+def opened_virtual(file: Any) -> tuple[Kept, SequentialSoundFile]:
+    """An open file as libsndfile sees it, from its first byte on, and what keeps its errors.
+
+    Raises
+    ------
+    sf.LibsndfileError
+        Where libsndfile refuses it.
+    OSError, StorageError
+        Where its bytes cannot be read.
+    """
+    file.seek(0)
+    kept = Kept(file)
+    try:
+        opened = SequentialSoundFile(kept)
+    except sf.LibsndfileError:
+        kept.check()
+        raise
+    kept.check()
+    return kept, opened
+
+
 class SoundfileDecoder:
     """One open file.
 
@@ -83,13 +106,14 @@ class SoundfileDecoder:
         self._position = 0
         self._failure: UnreadableAudio | None = None
         self._bytes: BinaryIO | None = None
+        self._kept: Kept | None = None
         self._unbounded: mp3tag.UnboundedFile | None = None
         self._file = self._open(info)
 
     def _open(self, info: SoundInfo) -> SequentialSoundFile:
         try:
-            if info.container in ("MP3", "WAV", "WAVEX"):
-                self._bytes = open(os.fsencode(self._path), "rb")  # noqa: SIM115
+            if is_address(self._path) or info.container in ("MP3", "WAV", "WAVEX"):
+                self._bytes = open_input(self._path)
                 return self._open_mended(self._bytes, info.container)
             return SequentialSoundFile(os.fsencode(self._path))
         except (OSError, sf.LibsndfileError) as error:
@@ -98,15 +122,22 @@ class SoundfileDecoder:
 
     def _open_mended(self, file: BinaryIO, container: str) -> SequentialSoundFile:
         """Open a file whose header would make libsndfile stop before its end."""
-        if container != "MP3":
-            unclosed = unclosed_wav(file)
-            return SequentialSoundFile(unclosed or os.fsencode(self._path))
-        if not mp3tag.tells_length(file):
-            # Without the file's name libsndfile misses MP3s that begin with junk.
+        # Without the file's name libsndfile misses MP3s that begin with junk.
+        plain = file if is_address(self._path) else None
+        if container in ("WAV", "WAVEX"):
+            return self._opened(unclosed_wav(file) or plain)
+        if container == "MP3" and not mp3tag.tells_length(file):
             with contextlib.suppress(sf.LibsndfileError):
                 self._unbounded = mp3tag.UnboundedFile(file)
-                return SequentialSoundFile(self._unbounded)
-        return SequentialSoundFile(os.fsencode(self._path))
+                return self._opened(self._unbounded)
+        return self._opened(plain)
+
+    def _opened(self, file: Any) -> SequentialSoundFile:
+        """An open file as libsndfile sees it, or the local one at the path."""
+        if file is None:
+            return SequentialSoundFile(os.fsencode(self._path))
+        self._kept, opened = opened_virtual(file)
+        return opened
 
     def read(self, frames: int) -> Samples:
         """Next samples, at most so many; none at the end.
@@ -122,12 +153,15 @@ class SoundfileDecoder:
             try:
                 return self._read_16(frames)
             except sf.LibsndfileError:
+                self._check()
                 self._begin_again()
         # soundfile drops what it got before an error; NaN shows how far it came.
         block = np.full((frames, self._channels), np.nan, self._dtype)
         try:
             block = self._file.read(out=block)
+            self._check()
         except sf.LibsndfileError as error:
+            self._check()
             block = block[: np.count_nonzero(~np.isnan(block[:, 0]))]
             # The last frame of an MP3 is often incomplete.
             if self._unbounded is None or not self._unbounded.exhausted:
@@ -143,6 +177,7 @@ class SoundfileDecoder:
     def _read_16(self, frames: int) -> Samples:
         """The same samples as libsndfile's own floats, in a third of its time."""
         block = self._file.read(frames, dtype="int16", always_2d=True)
+        self._check()
         self._position += len(block)
         sound = np.multiply(block.T, np.float32(2.0**-15), dtype=np.float32, order="C")
         plain: Samples = sound
@@ -163,9 +198,20 @@ class SoundfileDecoder:
         try:
             self._file.seek(start)
         except sf.LibsndfileError:
+            self._check()
             return False
+        self._check()
         self._position = start
         return True
+
+    def _check(self) -> None:
+        """Raise what reading the bytes met: that is not for libsndfile to explain."""
+        if self._kept is None:
+            return
+        try:
+            self._kept.check()
+        except OSError as error:
+            raise UnreadableAudio(self._path, f"cannot be read: {reason_of(error)}") from error
 
     def close(self) -> None:
         """Close the file; may be called twice."""

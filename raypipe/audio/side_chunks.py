@@ -13,6 +13,7 @@ from typing import BinaryIO
 
 from raypipe.audio.chunks import Chunk, Layout
 from raypipe.errors import UnreadableAudio
+from raypipe.storage.inputs import open_input
 
 _SOUND_CHUNKS = frozenset(
     {b"fmt ", b"data", b"fact", b"PEAK", b"ds64", b"JUNK", b"junk", b"PAD ", b"FLLR", b"filr"}
@@ -145,7 +146,7 @@ def info_fields(path: str, layout: Layout) -> dict[str, list[str]]:
         Where the system refuses.
     """
     found: dict[str, list[str]] = {}
-    with open(os.fsencode(path), "rb") as file:
+    with open_input(path) as file:
         for chunk in layout.chunks:
             if chunk.name != b"LIST":
                 continue

@@ -21,7 +21,8 @@ import mutagen.wave
 
 from raypipe.audio import chunks, side_chunks, tag_fields
 from raypipe.audio.tag_fields import Picture, flac, id3
-from raypipe.storage import storage_error
+from raypipe.storage import is_address, storage_error
+from raypipe.storage.inputs import kept_open, open_input
 from raypipe.types import SoundTarget
 
 _BROKEN = (
@@ -69,6 +70,18 @@ def copy_tags(source: str, destination: str, target: SoundTarget) -> tuple[str, 
     StorageError
         Where the storage refuses the destination.
     """
+    with kept_open(source):
+        return _copy(source, destination, target)
+
+
+def _mutagen_file(source: str) -> Any:
+    if not is_address(source):
+        return mutagen.File(os.fsencode(source))
+    with open_input(source) as file:
+        return mutagen.File(file)
+
+
+def _copy(source: str, destination: str, target: SoundTarget) -> tuple[str, ...]:
     try:
         from_layout = _layout(source)
         if side_chunks.is_bare(from_layout):
@@ -79,7 +92,7 @@ def copy_tags(source: str, destination: str, target: SoundTarget) -> tuple[str, 
     if side_chunks.same_family(from_layout, to_layout):
         return _copy_chunks(source, from_layout, destination, to_layout)
     try:
-        found = mutagen.File(os.fsencode(source))
+        found = _mutagen_file(source)
         text, pictures = tag_fields.gather(found)
         if not text:
             text = side_chunks.info_fields(source, from_layout)
@@ -154,7 +167,7 @@ def _copy_chunks(
     source: str, from_layout: chunks.Layout, destination: str, to_layout: chunks.Layout
 ) -> tuple[str, ...]:
     try:
-        opened = open(os.fsencode(source), "rb")  # noqa: SIM115
+        opened = open_input(source)
     except OSError as error:
         return (f"side chunks were not carried: {error.strerror}",)
     try:
@@ -169,5 +182,5 @@ def _copy_chunks(
 
 
 def _layout(path: str) -> chunks.Layout:
-    with open(os.fsencode(path), "rb") as file:
+    with open_input(path) as file:
         return chunks.walk(file)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import logging
-import os
 from typing import Any
 
 import click
@@ -14,7 +13,7 @@ from raypipe.cli.quiet import ToStandardError, c_libraries_silenced
 from raypipe.cli.words import results_alone, say
 from raypipe.errors import RaypipeError
 from raypipe.settings import RunSettings
-from raypipe.storage import PRIVATE, show
+from raypipe.storage import report_of, show
 
 LOG_LEVELS = ("debug", "info", "warning", "error")
 
@@ -43,7 +42,8 @@ def enhance(
     """Run a model over IN and write a mirrored tree to OUT.
 
     IN is a file, a folder, a glob in quotes, or @LIST (a file with one path a line). OUT is a
-    folder, or a file where IN is one file. Container, sample format, rate, channels, length,
+    folder, or a file where IN is one file. Both may be addresses: s3://bucket/folder, gs://, az://;
+    IN also http:// and https://. Container, sample format, rate, channels, length,
     alignment and tags are kept unless you ask otherwise. What an earlier run has done is not done
     again.
 
@@ -70,14 +70,8 @@ def enhance(
         except KeyboardInterrupt as interrupt:
             watch.ended_early()
             raise click.Abort from interrupt  # for a KeyboardInterrupt click prints an empty line
-        watch.summary(result, output, report or _own_report(output))
+        watch.summary(result, output, report or report_of(output))
     return result.exit_code
-
-
-def _own_report(output: str) -> str | None:
-    """The report that every run into a folder leaves there."""
-    path = os.path.join(output, PRIVATE, "report.json")
-    return path if os.path.isfile(path) else None
 
 
 def _dry_run(source: str, output: str, settings: RunSettings, *, quiet: bool, as_json: bool) -> int:

@@ -71,6 +71,8 @@ class RayExecutor:
         Cluster to attach to; None: a local Ray of our own.
     crew : Crew
         How many workers, and their terms.
+    dashboard : callable, optional
+        See `ray_session`.
     """
 
     depth = 2
@@ -81,11 +83,14 @@ class RayExecutor:
         make_collector: Callable[[int, str], Collects],
         address: str | None = None,
         crew: Crew | None = None,
+        dashboard: Callable[[str], None] | None = None,
     ) -> None:
         self._makers = make_worker, make_collector
         self._stack = ExitStack()
         self._address = address
         self._crew = crew or Crew()
+        self._dashboard = dashboard
+        self.watched = dashboard is not None or address is not None or ray.is_initialized()
         self._sound: dict[int, tuple[dict[int, Any], dict[int, tuple[int, ...]]]] = {}
         self._tickets: dict[int, dict[int, tuple[int, ...]]] = {}
         self._nodes: Nodes | None = None
@@ -106,12 +111,13 @@ class RayExecutor:
             If there is no Ray, or a node cannot see what it must.
         """
         crew = self._crew
-        ours = self._stack.enter_context(ray_session(self._address, crew.count(crew.local)))
+        local = crew.count(crew.local)
+        ours = self._stack.enter_context(ray_session(self._address, local, self._dashboard))
         make_worker, make_collector = self._makers
         terms = Terms(make_worker, crew.model.card.name if crew.model else "", crew.run)
         sight = None
         if ours:
-            count = crew.count(crew.local)
+            count = local
         else:
             nodes = self._nodes = Nodes()
             sight = crew.see() if crew.see is not None else None

@@ -25,6 +25,7 @@ from raypipe.pipelines.enhance import Enhance, Job, Made
 from raypipe.pipelines.stage import join_states, part_of
 from raypipe.settings import RunSettings
 from raypipe.storage import Place, storage_error
+from raypipe.storage.inputs import opened_together
 from raypipe.telemetry import Stopwatch, resident_bytes
 from raypipe.types import (
     BatchResult,
@@ -115,12 +116,17 @@ class Worker:
         """
         read: dict[int, _Read] = {}
         refused: dict[int, Refused] = {}
+        fresh = [s.file.path for s in batch.segments if s.ticket not in self._readers]
+        with self.clock("read"):
+            ahead = opened_together(fresh)
         for segment in batch.segments:
             answer = self._read(segment, batch.segment_s)
             if isinstance(answer, Refused):
                 refused[segment.ticket] = answer
             else:
                 read[segment.ticket] = answer
+        for file in ahead:
+            file.close()
         made = self.enhance.step([r.job for r in read.values()], self.clock)
         total = sum(r.job.sound.size for r in read.values()) or 1
         spent_s = sum(self.clock.busy_s.values())

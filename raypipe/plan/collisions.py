@@ -21,7 +21,8 @@ from raypipe.errors import UsageError
 from raypipe.plan.route import Route
 from raypipe.plan.scan import would_list
 from raypipe.settings import RunSettings
-from raypipe.storage import show
+from raypipe.storage import join, show
+from raypipe.storage.listing import exists
 from raypipe.types import AudioFile, Failed
 
 Listing = Callable[[], Iterator[AudioFile | Failed]]
@@ -112,8 +113,7 @@ class Guard:
         twin = stem + made
         digest = _digest(file.output)
         if digest in self._taken or (
-            os.path.lexists(os.path.join(self._route.root, twin))
-            and would_list(twin, self._route, self._settings)
+            exists(join(self._route.root, twin)) and would_list(twin, self._route, self._settings)
         ):
             return Failed(file, f"another input also becomes {show(file.output)}")
         self._taken.add(digest)

@@ -1,9 +1,11 @@
-"""List files: paths one a line, or separated by NUL for names that hold line breaks."""
+"""List files: paths or addresses, one a line or, as names may hold line breaks, after NULs."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+
+from raypipe.storage.inputs import open_input
 
 BLOCK_BYTES = 1 << 20
 BYTE_ORDER_MARK = b"\xef\xbb\xbf"
@@ -14,7 +16,7 @@ def listed_paths(path: str) -> Iterator[str]:
 
     Among lines, empty ones and those that begin with ``#`` are passed over.
     """
-    with open(path, "rb") as file:
+    with open_input(path) as file:
         by_nul = b"\0" in file.read(65536)
         file.seek(0)
         rest = b""

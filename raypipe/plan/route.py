@@ -1,4 +1,4 @@
-"""What IN and OUT mean: a file, a folder, a glob or a list, and where each leads.
+"""What IN and OUT mean: a file, a folder, a glob or a list, here or in a store.
 
 Comes in: the two words that the user wrote. Goes out: a `Route` with absolute
 paths, or a `UsageError` that says why they cannot go together.
@@ -9,6 +9,7 @@ from __future__ import annotations
 import glob
 import os
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from raypipe.audio.probe import find_audio_suffixes
@@ -16,10 +17,28 @@ from raypipe.audio.target import output_suffix
 from raypipe.errors import UsageError
 from raypipe.plan.listfile import listed_paths
 from raypipe.settings import RunSettings
-from raypipe.storage import local_path, show
+from raypipe.storage import (
+    as_tree,
+    from_tree,
+    is_address,
+    join,
+    located,
+    path_or_address,
+    relative,
+    scheme_of,
+    show,
+    without_secrets,
+)
+from raypipe.storage.listing import exists, is_folder, walk
+from raypipe.storage.paths import READ_ONLY
 
 _ESCAPED = re.compile(r"\[([*?[])\]")
 """A sign that `glob.escape` has made harmless."""
+
+_NO_DOT = r"(?!\.)"
+_FOLDERS = rf"(?:{_NO_DOT}[^/]+/)*"
+_SIGNS = re.compile(r"\*+|\?|\[!?\]?[^\]]*\]|.", re.DOTALL)
+"""Of a glob: a star, a question mark, a set of letters, a letter."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +65,9 @@ def find_route(source: str, output: str, settings: RunSettings) -> Route:
     Parameters
     ----------
     source : str
-        A file, a folder, a glob, or ``@list.txt`` (one path a line, or separated by NUL).
+        A file, a folder, a glob, or ``@list.txt`` (one path or address a line, or separated by
+        NUL). An address is a file, a folder (all objects whose names begin with it) or a glob;
+        ``http://`` and ``https://`` are files.
     output : str
         A folder; where IN is one file, also a file: what has the ending of a sound is one.
     settings : RunSettings
@@ -57,15 +78,14 @@ def find_route(source: str, output: str, settings: RunSettings) -> Route:
     UsageError
         If IN does not exist, or IN and OUT cannot go together.
     """
-    source, output = local_path(source), local_path(output)
     if not source or not output:
         raise UsageError("IN and OUT must not be empty")
     into_folder = output.endswith(os.sep)
-    output = os.path.abspath(output)
-    kind, path = _kind_of(source)
+    output = _output_at(output)
+    kind, path = _kind_of(path_or_address(source))
     root = _root_of(kind, path)
     named = os.path.isfile(output) or ending_of(output) in find_audio_suffixes()
-    if kind == "file" and named and not into_folder and not os.path.isdir(output):
+    if kind == "file" and named and not into_folder and not _is_folder(output):
         return _file_to_file(path, root, output, settings)
     if os.path.exists(output) and not os.path.isdir(output):
         raise UsageError(f"{show(output)}: is a file, but {show(source)} needs a folder to go to")
@@ -75,11 +95,31 @@ def find_route(source: str, output: str, settings: RunSettings) -> Route:
     return route
 
 
+def _output_at(output: str) -> str:
+    """OUT as an absolute path, or as the address of a folder or an object."""
+    output = located(output)
+    if not is_address(output):
+        return output
+    if scheme_of(output) in READ_ONLY:
+        raise UsageError(f"{show(output)}: can be read from, but not written to")
+    output = output.rstrip("/")
+    if not output.partition("://")[2]:
+        raise UsageError(f"{show(output)}//: names no bucket")
+    return output
+
+
+def _is_folder(path: str) -> bool:
+    return is_folder(path) if is_address(path) else os.path.isdir(path)
+
+
 def _kind_of(source: str) -> tuple[str, str]:
     if source.startswith("@") and not os.path.exists(source):
-        if not os.path.isfile(source[1:]):
-            raise UsageError(f"{show(source[1:])}: no such list file")
-        return "list", source[1:]
+        listed = path_or_address(source[1:])
+        if not (exists(listed) if is_address(listed) else os.path.isfile(listed)):
+            raise UsageError(f"{show(listed)}: no such list file")
+        return "list", listed
+    if is_address(source):
+        return _kind_of_address(source)
     if os.path.isdir(source):
         return "folder", os.path.abspath(source)
     if os.path.lexists(source):
@@ -96,23 +136,80 @@ def _kind_of(source: str) -> tuple[str, str]:
     raise UsageError(f"{show(source)}: no such file or folder")
 
 
+def _kind_of_address(source: str) -> tuple[str, str]:
+    folder = source.rstrip("/")
+    if not folder.partition("://")[2]:
+        raise UsageError(f"{show(source)}: names no bucket")
+    if scheme_of(source) in READ_ONLY:
+        if not exists(source):
+            raise UsageError(f"{show(source)}: no such file on the server")
+        return "file", source
+    try:
+        if not source.endswith("/") and exists(source):
+            return "file", source
+        if is_folder(folder):
+            return "folder", folder
+    except PermissionError as error:
+        raise UsageError(f"{show(source)}: access denied") from error
+    if glob.has_magic(source):
+        if not is_address(_fixed_part(source)):
+            raise UsageError(f"{show(source)}: the bucket's name must not be a pattern")
+        fits, root = matcher(source), _fixed_part(source)
+        if not any(fits(relative(found.address, root)) for found in walk(root)):
+            raise UsageError(f"{show(source)}: no object matches this pattern")
+        return "glob", source
+    raise UsageError(f"{show(source)}: no such object, nor a folder with anything in it")
+
+
+def matcher(pattern: str) -> Callable[[str], bool]:
+    """Tells whether a name below the fixed part of an address's pattern fits it.
+
+    As for local globs: no wildcard stands for ``/`` or for a dot at a name's beginning, but that
+    ``**`` stands for any folders, or none.
+    """
+    parts = pattern[len(_fixed_part(pattern)) :].lstrip("/").split("/")
+    inner = ""
+    for number, part in enumerate(parts):
+        last = number == len(parts) - 1
+        if part == "**":
+            inner += _FOLDERS + (_FOLDERS[3:-3] if last else "")
+        else:
+            inner += ("" if part.startswith(".") else _NO_DOT) + _part_of(part)
+            inner += "" if last else "/"
+    found = re.compile(inner, re.DOTALL)
+    return lambda name: found.fullmatch(name) is not None
+
+
+def _part_of(pattern: str) -> str:
+    """Regular expression for one name's pattern."""
+    found = ""
+    for sign in _SIGNS.findall(pattern):
+        if sign[0] == "[" and len(sign) > 1:
+            inner = sign[1:-1].replace("\\", "\\\\")
+            found += f"[^{inner[1:]}/]" if inner[0] == "!" else f"[{inner}]"
+        else:
+            found += {"*": "[^/]*", "?": "[^/]"}.get(sign[0], re.escape(sign))
+    return found
+
+
 def _root_of(kind: str, path: str) -> str:
     if kind == "folder":
         return path
     if kind == "file":
-        return os.path.dirname(path)
+        return from_tree(os.path.dirname(as_tree(path)))
     if kind == "glob":
-        return os.path.abspath(_unescaped(_fixed_part(path)))
+        fixed = _fixed_part(path)
+        return fixed if is_address(path) else os.path.abspath(_unescaped(fixed))
     common: str | None = None
     try:
         for name in listed_paths(path):
-            folder = os.path.dirname(os.path.abspath(name))
+            folder = os.path.dirname(as_tree(located(name)))
             common = folder if common is None else os.path.commonpath((common, folder))
     except OSError as error:
         raise UsageError(f"{show(path)}: cannot be read: {error.strerror}") from error
     if common is None:
         raise UsageError(f"{show(path)}: lists no file")
-    return common
+    return from_tree(common)
 
 
 def _fixed_part(pattern: str) -> str:
@@ -128,19 +225,25 @@ def _unescaped(path: str) -> str:
 
 
 def _file_to_file(path: str, root: str, output: str, settings: RunSettings) -> Route:
-    if os.path.exists(output) and os.path.samefile(path, output):
+    if path == output or (os.path.exists(output) and _same_file(path, output)):
         raise UsageError(f"{show(path)}: IN and OUT are the same file")
     wanted = settings.output_format
     ending = ending_of(output)
     if wanted == "keep" and ending and ending != ending_of(path):
         wanted = ending[1:]
     output_suffix(ending, wanted)
-    folder, name = os.path.split(output)
-    return Route("file", path, root, folder, name, wanted)
+    folder, _, name = output.rpartition("/")
+    return Route("file", path, root, folder or "/", name, wanted)
+
+
+def _same_file(path: str, output: str) -> bool:
+    return not is_address(path) and os.path.samefile(path, output)
 
 
 def _check_nesting(route: Route, settings: RunSettings) -> None:
-    root, out = os.path.realpath(route.root), os.path.realpath(route.output_root)
+    if is_address(route.root) != is_address(route.output_root):
+        return
+    root, out = _real(route.root), _real(route.output_root)
     if root == out and not settings.suffix:
         raise UsageError(
             f"{show(route.output_root)}: IN and OUT are the same folder, so outputs would replace "
@@ -148,13 +251,21 @@ def _check_nesting(route: Route, settings: RunSettings) -> None:
         )
     if root != out and os.path.commonpath((root, out)) == out:
         inside = os.path.relpath(root, out)
-        if os.path.lexists(os.path.join(root, inside)):
+        if _anything_at(join(route.root, inside)):
             raise UsageError(
                 f"{show(route.root)}: lies in OUT and holds {show(inside)} itself, so outputs "
                 "would land among the inputs; choose another OUT"
             )
 
 
+def _real(path: str) -> str:
+    return as_tree(path) if is_address(path) else os.path.realpath(path)
+
+
+def _anything_at(path: str) -> bool:
+    return exists(path) or (is_address(path) and is_folder(path))
+
+
 def ending_of(path: str) -> str:
     """A path's ending in lower case, with its dot."""
-    return os.path.splitext(path)[1].lower()
+    return os.path.splitext(without_secrets(path))[1].lower()

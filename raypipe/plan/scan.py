@@ -1,4 +1,4 @@
-"""Which files are meant: walks folders, globs and lists, and names each file's output.
+"""Which files are meant: walks folders, buckets, globs and lists, and names each file's output.
 
 Comes in: a `Route`. Goes out: a stream of `AudioFile`,
 with a `Failed` in the place of a path that cannot be meant. It opens no audio
@@ -14,14 +14,20 @@ import os
 import stat
 from collections.abc import Iterator
 from dataclasses import replace
+from typing import TypeAlias
 
 from raypipe.audio.probe import find_audio_suffixes
 from raypipe.audio.target import output_suffix
 from raypipe.plan.listfile import listed_paths
-from raypipe.plan.route import Route, ending_of
+from raypipe.plan.route import Route, ending_of, matcher
 from raypipe.settings import RunSettings
-from raypipe.storage import PRIVATE, name_fits, show
+from raypipe.storage import PRIVATE, is_address, located, relative, show, too_long
+from raypipe.storage.listing import look_at, look_at_all, walk
+from raypipe.storage.store import Found
 from raypipe.types import AudioFile, Failed
+
+Look: TypeAlias = "os.stat_result | Found | OSError"
+"""What a disk or a store says of a file."""
 
 HEADERLESS = (".raw", ".pcm")
 """Endings of files that say nothing of themselves."""
@@ -45,22 +51,31 @@ def scan(route: Route, settings: RunSettings) -> Iterator[AudioFile | Failed]:
         yield _named(path, found, route, settings)
 
 
-def _named(
-    path: str, found: os.stat_result | OSError, route: Route, settings: RunSettings
-) -> AudioFile | Failed:
-    name = os.path.relpath(path, route.root) if route.kind != "folder" else path[len(route.root) :]
-    name = name.lstrip("/")
+def _named(path: str, found: Look, route: Route, settings: RunSettings) -> AudioFile | Failed:
+    if route.kind == "folder" and not is_address(path):
+        name = path[len(route.root) :].lstrip("/")
+    else:
+        name = relative(path, route.root)
     output = output_of(name, route, settings)
     file = AudioFile(path, name, output, 0, 0)
     if isinstance(found, OSError):
         return Failed(file, f"cannot be read: {found.strerror or found}")
-    layout = settings.raw if ending_of(path) in HEADERLESS else None
+    layout = settings.raw if ending_of(name) in HEADERLESS else None
+    if isinstance(found, Found):
+        file = replace(file, size=max(found.size, 0), mtime_ns=found.mtime_ns, etag=found.etag)
+        file = replace(file, layout=layout)
+        if any(part in ("", ".", "..") for part in name.split("/")):
+            return Failed(file, "has an empty, '.' or '..' part in its name, as no file can")
+        return _fitting(file, route)
     file = replace(file, size=found.st_size, mtime_ns=found.st_mtime_ns, layout=layout)
     if not stat.S_ISREG(found.st_mode):
         return Failed(file, f"is {_file_kind(found.st_mode)}, not a regular file")
-    if not name_fits(output):
-        return Failed(file, f"its output's name would be longer than 255 bytes: {show(output)}")
-    return file
+    return _fitting(file, route)
+
+
+def _fitting(file: AudioFile, route: Route) -> AudioFile | Failed:
+    reason = too_long(file.output, route.output_root)
+    return Failed(file, f"{reason}: {show(file.output)}") if reason else file
 
 
 def output_of(name: str, route: Route, settings: RunSettings) -> str:
@@ -82,21 +97,30 @@ def would_list(name: str, route: Route, settings: RunSettings) -> bool:
     return _wanted_file(name, settings, any_ending=route.kind == "glob")
 
 
-def _paths(route: Route, settings: RunSettings) -> Iterator[tuple[str, os.stat_result | OSError]]:
-    if route.kind == "folder":
+def _paths(route: Route, settings: RunSettings) -> Iterator[tuple[str, Look]]:
+    if route.kind in ("folder", "glob") and is_address(route.source):
+        yield from _objects(route, settings)
+    elif route.kind == "folder":
         yield from _walk(route, settings)
-        return
-    if route.kind == "file":
-        paths: Iterator[str] = iter((route.source,))
+    elif route.kind == "file":
+        yield route.source, look_at(route.source)
     elif route.kind == "list":
-        paths = _once(os.path.abspath(path) for path in listed_paths(route.source))
+        yield from look_at_all(_once(located(path) for path in listed_paths(route.source)))
     else:
-        paths = _once(_globbed(route, settings))
-    for path in paths:
-        try:
-            yield path, os.stat(path)
-        except OSError as error:
-            yield path, error
+        for path in _once(_globbed(route, settings)):
+            yield path, look_at(path)
+
+
+def _objects(route: Route, settings: RunSettings) -> Iterator[tuple[str, Look]]:
+    """What a store lists below the root; a folder there is nothing but the start of a name."""
+    inside = relative(route.output_root, route.root) + "/"
+    fits = matcher(route.source) if route.kind == "glob" else None
+    for found in walk(route.root):
+        name = relative(found.address, route.root)
+        if fits is not None and not fits(name):
+            continue
+        if would_list(name, route, settings) and not name.startswith(inside):
+            yield found.address, found
 
 
 def _globbed(route: Route, settings: RunSettings) -> Iterator[str]:
@@ -122,7 +146,7 @@ def _once(paths: Iterator[str]) -> Iterator[str]:
             yield path
 
 
-def _walk(route: Route, settings: RunSettings) -> Iterator[tuple[str, os.stat_result | OSError]]:
+def _walk(route: Route, settings: RunSettings) -> Iterator[tuple[str, Look]]:
     """Depth first; links to folders are followed, except into a folder that they lie in."""
     output = os.path.realpath(route.output_root)
     nested = output != os.path.realpath(route.root)

@@ -8,29 +8,19 @@ place and journalled again, all of one call together.
 
 from __future__ import annotations
 
-import errno
-import os
+import time
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from raypipe.audio.tags import copy_tags
 from raypipe.dsp.level import LevelSum
 from raypipe.errors import AudioError, StorageError
-from raypipe.results.journal import JournalWriter
+from raypipe.results.journal import Artifacts, JournalWriter
 from raypipe.results.sinks import Sink, open_sink
-from raypipe.storage import Place, show, storage_error, sync_folder
+from raypipe.storage import Place, Stamp, show
+from raypipe.storage.inputs import opened_together
+from raypipe.storage.local import remove
 from raypipe.types import Collected, Done, Fault, Gap, Levels, Piece, Published
-
-PATH_ERRORS = (
-    errno.ENOTDIR, errno.EISDIR, errno.EEXIST, errno.ENAMETOOLONG, errno.ENOTEMPTY, errno.ELOOP,
-    errno.EXDEV,
-)  # fmt: skip
-"""The output path of this one file cannot be (or lies on another disk, behind a link inside OUT,
-where nothing can appear at once); everything else is the storage's fault."""
-
-SYNC_THREADS = 8
-"""Files that are made durable at a time; file systems commit them together."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +75,8 @@ class Collector:
         self.job = job
         self._files: dict[int, _Unfinished] = {}
         self._journal = JournalWriter(job.place, name, job.fingerprint)
-        self._threads = ThreadPoolExecutor(SYNC_THREADS, f"sync-{index}")
+        self._publisher = job.place.publisher(f"{index}-{name}")
+        self._busy_s = 0.0
 
     def take(self, pieces: Sequence[Piece], drop: Sequence[int]) -> list[Collected]:
         """Write pieces and publish the files that are whole now.
@@ -107,7 +98,18 @@ class Collector:
         StorageError
             If the output refuses, or belongs to another run by now.
         """
+        begin_s = time.perf_counter()
         self._check_ours()
+        sources = opened_together(piece.file.path for piece in pieces if piece.ended)
+        try:
+            answers = self._take(pieces, drop)
+        finally:
+            for source in sources:
+                source.close()
+        self._busy_s += time.perf_counter() - begin_s
+        return [self._with_time(answer) for answer in answers]
+
+    def _take(self, pieces: Sequence[Piece], drop: Sequence[int]) -> list[Collected]:
         for ticket in drop:
             self._forget(ticket)
         answers: list[Collected] = []
@@ -116,7 +118,7 @@ class Collector:
             if piece.ticket in drop:
                 for part in piece.parts:
                     if part.path:
-                        _remove(part.path)
+                        remove(part.path)
                 continue
             if gap := self._gap(piece):
                 self._forget(piece.ticket)
@@ -132,6 +134,13 @@ class Collector:
         if whole:
             answers.extend(self._publish(whole))
         return answers
+
+    def _with_time(self, answer: Collected) -> Collected:
+        """The first that was published carries the time of all the work since the last one."""
+        if not self._busy_s or not isinstance(answer, Published):
+            return answer
+        busy_s, self._busy_s = self._busy_s, 0.0
+        return replace(answer, publish_s=busy_s)
 
     def _check_ours(self) -> None:
         """Stop where the driver is dead and another run has the place: it would be done twice."""
@@ -161,10 +170,9 @@ class Collector:
         file.notes.extend(piece.notes)
 
     def _begin(self, piece: Piece) -> _Unfinished:
-        place = self.job.place
         sinks = {
             part.name: open_sink(
-                part, place.temporary(f"{piece.ticket}-{part.name}"), self.job.clip
+                part, self._publisher.temporary(f"{piece.ticket}-{part.name}"), self.job.clip
             )
             for part in piece.parts
         }
@@ -198,63 +206,53 @@ class Collector:
 
     def _publish(self, files: list[_Whole]) -> list[Collected]:
         """Durable, journalled, in place, journalled: in this order, whatever dies in between."""
-        paths = [path for file in files for path in file.temporary.values()]
-        stats = dict(zip(paths, self._threads.map(_make_durable, paths), strict=True))
+        sealed = self._publisher.seal([p for file in files for p in file.temporary.values()])
         self._check_ours()  # again: making files durable takes its time
+        announced: list[Artifacts] = [
+            {
+                name: (output, *sealed[file.temporary[name]])
+                for name, output in file.done.artifacts.items()
+            }
+            for file in files
+        ]
         if self.job.resumable:
             self._journal.publishing(
-                (
-                    file.done,
-                    {
-                        name: (output, *stats[file.temporary[name]])
-                        for name, output in file.done.artifacts.items()
-                    },
-                )
-                for file in files
+                (file.done, told) for file, told in zip(files, announced, strict=True)
             )
+        moves = [(f.temporary[n], o) for f in files for n, o in f.done.artifacts.items()]
+        appeared = dict(zip(moves, self._publisher.publish(moves), strict=True))
         answers: list[Collected] = []
         in_place: list[Done] = []
-        folders: set[str] = set()
-        for file in files:
-            try:
-                folders |= self._appear(file)
-            except OSError as error:
+        named: dict[str, Artifacts] = {}
+        for file, told in zip(files, announced, strict=True):
+            stamps = {n: appeared[file.temporary[n], o] for n, o in file.done.artifacts.items()}
+            refused = [stamp for stamp in stamps.values() if isinstance(stamp, OSError)]
+            if refused:
+                self._take_back(file, stamps)
                 reason = f"its output cannot be placed at {show(file.done.file.output)}: "
-                answers.append(Fault(file.ticket, reason + (error.strerror or str(error))))
-                for path in (*file.temporary.values(), *self._half(file)):
-                    _remove(path)
-            else:
-                in_place.append(file.done)
-                answers.append(Published(file.ticket, file.done))
-        for folder in sorted(folders, key=len, reverse=True):
-            sync_folder(folder)
+                answers.append(
+                    Fault(file.ticket, reason + (refused[0].strerror or str(refused[0])))
+                )
+                continue
+            found: Artifacts = {
+                name: (*told[name][:2], stamp)
+                for name, stamp in stamps.items()
+                if not isinstance(stamp, OSError)
+            }
+            if found != told:
+                named[file.done.file.output] = found
+            in_place.append(file.done)
+            answers.append(Published(file.ticket, file.done))
         if self.job.resumable:
-            self._journal.done(in_place)
+            self._journal.done(in_place, named)
         return answers
 
-    def _half(self, file: _Whole) -> list[str]:
-        """Artifacts of a file that are in place although another of them cannot be."""
-        return [
-            self.job.place.final(output)
-            for name, output in file.done.artifacts.items()
-            if not os.path.exists(file.temporary[name])
-        ]
-
-    def _appear(self, file: _Whole) -> set[str]:
-        folders = set()
+    def _take_back(self, file: _Whole, stamps: dict[str, Stamp | OSError]) -> None:
+        """Remove a file of which an artifact cannot be in place: the others, and what is left."""
         for name, output in file.done.artifacts.items():
-            final = self.job.place.final(output)
-            folder = os.path.dirname(final)
-            folders |= _new_folders(folder)
-            try:
-                os.makedirs(folder, exist_ok=True)
-                os.replace(file.temporary[name], final)
-            except OSError as error:
-                if error.errno in PATH_ERRORS:
-                    raise
-                raise storage_error(error, final, "publish") from error
-            folders.add(folder)
-        return folders
+            remove(file.temporary[name])
+            if not isinstance(stamps[name], OSError):
+                self._publisher.withdraw(output)
 
     def _forget(self, ticket: int) -> None:
         file = self._files.pop(ticket, None)
@@ -267,16 +265,7 @@ class Collector:
         for ticket in list(self._files):
             self._forget(ticket)
         self._journal.close()
-        self._threads.shutdown()
-
-
-def _new_folders(folder: str) -> set[str]:
-    """The folders whose entries will change when this one is made: its parents, up to one there."""
-    found = set()
-    while not os.path.isdir(folder) and (parent := os.path.dirname(folder)) != folder:
-        folder = parent
-        found.add(folder)
-    return found
+        self._publisher.close()
 
 
 def _moved(levels: Levels, gain_db: float) -> Levels:
@@ -285,26 +274,3 @@ def _moved(levels: Levels, gain_db: float) -> Levels:
         None if levels.peak_db is None else levels.peak_db + gain_db,
         None if levels.lufs is None else levels.lufs + gain_db,
     )
-
-
-def _make_durable(path: str) -> tuple[int, int]:
-    """Sync a file; give its size and time of change."""
-    try:
-        handle = os.open(path, os.O_RDONLY)
-        try:
-            os.fsync(handle)
-            found = os.fstat(handle)
-        finally:
-            os.close(handle)
-    except OSError as error:
-        raise storage_error(error, path, "write") from error
-    return found.st_size, found.st_mtime_ns
-
-
-def _remove(path: str) -> None:
-    try:
-        os.unlink(path)
-    except FileNotFoundError:
-        return
-    except OSError as error:
-        raise storage_error(error, path, "remove") from error

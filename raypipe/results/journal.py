@@ -14,6 +14,10 @@ output belongs to the input that made it last. It counts as done where it stands
 and either its ``done`` line is there, or its ``publishing`` line is and the file
 is the very one that the line speaks of (same size and time: a rename keeps
 both). A torn or foreign line is passed over.
+
+In a bucket the part is many small objects, one for each call that published, and
+an etag stands in the place of mtime_ns; where the store names a file otherwise
+than was expected, its ``done`` line tells (``artifacts``, as above).
 """
 
 from __future__ import annotations
@@ -21,21 +25,25 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
-import os
 import sys
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
-from typing import IO, Any
+from typing import Any, TypeAlias
 
-from raypipe.storage import Place, storage_error
+from raypipe.storage import Place, Stamp, absolute
 from raypipe.types import AudioFile, Done, Levels, SoundInfo
+
+Artifacts: TypeAlias = "dict[str, tuple[str, int, Stamp]]"
+"""Of each artifact: path relative to the output's root, size, stamp."""
 
 
 def key_of(file: AudioFile) -> str:
-    """Identity of an input: another path, size, time of change or layout is another input."""
-    text = f"{os.path.abspath(file.path)}\0{file.size}\0{file.mtime_ns}"
+    """Identity of an input: another path, size, time of change or layout is another input.
+
+    Where the store gives an etag, that counts in place of the time.
+    """
+    text = f"{absolute(file.path)}\0{file.size}\0{file.etag or file.mtime_ns}"
     if file.layout is not None:
         text += f"\0{file.layout}"
     return hashlib.blake2b(text.encode("utf-8", "surrogateescape"), digest_size=16).hexdigest()
@@ -49,8 +57,8 @@ class Entry:
     key: str
     fingerprint: str
     input: str
-    artifacts: tuple[tuple[str, int, int], ...]
-    """Of each: path relative to the output's root, size, mtime_ns."""
+    artifacts: tuple[tuple[str, int, Stamp], ...]
+    """Of each: path relative to the output's root, size, stamp."""
     finished: bool = False
     """True where the ``done`` line was written."""
     before: Entry | None = None
@@ -69,7 +77,7 @@ class Journal:
     def __init__(self, place: Place) -> None:
         self._place = place
         self._entries: dict[str, Entry] = {}
-        for part in Path(place.journal).glob("*.jsonl"):
+        for part in place.parts():
             for line in _lines(part):
                 with contextlib.suppress(KeyError, TypeError, ValueError, AttributeError):
                     self._take(line)
@@ -78,16 +86,15 @@ class Journal:
         output, at_ns = str(line["output"]), int(line["at"])
         entry = self._entries.get(output)
         if line["state"] == "publishing":
-            artifacts = tuple(
-                (str(path), int(size), int(mtime_ns))
-                for path, size, mtime_ns in line["artifacts"].values()
-            )
+            artifacts = _artifacts(line)
             told = Entry(
                 at_ns, line["key"], sys.intern(line["fingerprint"]), line["input"], artifacts
             )
             if entry is None or entry.at_ns < at_ns:
                 told.before = entry.standing() if entry is not None else None
                 self._entries[output] = told
+            elif entry.at_ns == at_ns:
+                pass  # the same line: parts were being merged when their run died
             elif entry.before is None or entry.before.at_ns < at_ns:
                 entry.before = told
         elif entry is not None and (entry.key, entry.fingerprint) == (
@@ -95,6 +102,8 @@ class Journal:
             line["fingerprint"],
         ):
             entry.finished = True
+            if line.get("artifacts"):
+                entry.artifacts = _artifacts(line)
 
     def finds(self, file: AudioFile, fingerprint: str) -> bool:
         """True where this very input's output stands complete, made under these settings."""
@@ -102,8 +111,8 @@ class Journal:
         if entry is None or (entry.key, entry.fingerprint) != (key_of(file), fingerprint):
             return False
         return all(
-            _is(self._place.final(path), size, None if entry.finished else mtime_ns)
-            for path, size, mtime_ns in entry.artifacts
+            self._place.stands(path, size, None if entry.finished else stamp)
+            for path, size, stamp in entry.artifacts
         )
 
     def maker(self, file: AudioFile) -> str | None:
@@ -114,8 +123,7 @@ class Journal:
         entry = self._entries.get(file.output)
         for told in (entry, entry.before) if entry is not None else ():
             if told is not None and all(
-                _is(self._place.final(path), size, mtime_ns)
-                for path, size, mtime_ns in told.artifacts
+                self._place.may_be(path, size, stamp) for path, size, stamp in told.artifacts
             ):
                 return told.input
         return None
@@ -130,88 +138,92 @@ def published_by(place: Place, files: Sequence[AudioFile], fingerprint: str) -> 
         By the file's output.
     """
     wanted = {key_of(file): file for file in files}
-    found = {}
-    for part in Path(place.journal).glob(f"{place.run}-*.jsonl"):
+    told: dict[str, tuple[AudioFile, dict[str, Any], tuple[tuple[str, int, Stamp], ...]]] = {}
+    for part in place.parts(place.run):
         for line in _lines(part):
             file = wanted.get(line["key"])
-            if file is None or line["state"] != "publishing" or line["output"] != file.output:
+            if file is None or (line["output"], line["fingerprint"]) != (file.output, fingerprint):
                 continue
-            artifacts = line["artifacts"].values()
-            if line["fingerprint"] == fingerprint and all(
-                _is(place.final(path), size, mtime_ns) for path, size, mtime_ns in artifacts
-            ):
-                found[file.output] = done_from(file, line["done"])
-    return found
+            if line["state"] == "publishing":
+                told[file.output] = file, line["done"], _artifacts(line)
+            elif file.output in told and line.get("artifacts"):
+                told[file.output] = (*told[file.output][:2], _artifacts(line))
+    return {
+        output: done_from(file, fields)
+        for output, (file, fields, artifacts) in told.items()
+        if all(place.stands(*artifact, fresh=True) for artifact in artifacts)
+    }
 
 
-def _is(path: str, size: int, mtime_ns: int | None) -> bool:
-    """True where this file stands there; its time is looked at if one is given."""
-    try:
-        found = os.stat(path)
-    except OSError:
-        return False
-    return found.st_size == size and mtime_ns in (None, found.st_mtime_ns)
+def _artifacts(line: Mapping[str, Any]) -> tuple[tuple[str, int, Stamp], ...]:
+    return tuple(
+        (str(path), int(size), stamp if isinstance(stamp, str) else int(stamp))
+        for path, size, stamp in line["artifacts"].values()
+    )
 
 
 class JournalWriter:
-    """One process's part of the journal; the file is created with its first line."""
+    """One process's part of the journal."""
 
     def __init__(self, place: Place, writer: str, fingerprint: str) -> None:
-        self._path = os.path.join(place.journal, f"{place.run}-{writer}.jsonl")
+        self._part = place.part(writer)
         self._fingerprint = fingerprint
-        self._file: IO[str] | None = None
 
-    def publishing(self, files: Iterable[tuple[Done, dict[str, tuple[str, int, int]]]]) -> None:
+    def publishing(self, files: Iterable[tuple[Done, Artifacts]]) -> None:
         """Say, durably, which files are about to appear."""
         self._write(
             (
                 _head(done)
-                | {"state": "publishing", "input": os.path.abspath(done.file.path),
+                | {"state": "publishing", "input": absolute(done.file.path),
                    "artifacts": artifacts, "done": done_to(done)}
                 for done, artifacts in files
             ),
             durable=True,
         )  # fmt: skip
 
-    def done(self, files: Iterable[Done]) -> None:
-        """Say which files have appeared."""
-        self._write((_head(done) | {"state": "done"} for done in files), durable=False)
+    def done(self, files: Iterable[Done], named: Mapping[str, Artifacts] | None = None) -> None:
+        """Say which files have appeared.
+
+        Parameters
+        ----------
+        files : iterable of Done
+            The files.
+        named : mapping, optional
+            By output, what a store has named otherwise than it was announced.
+        """
+        self._write(
+            (
+                _head(done) | {"state": "done"} | _renamed(done.file.output, named or {})
+                for done in files
+            ),
+            durable=False,
+        )
 
     def _write(self, lines: Iterable[dict[str, Any]], *, durable: bool) -> None:
         text = "".join(
             json.dumps(line | {"fingerprint": self._fingerprint}) + "\n" for line in lines
         )
-        try:
-            if self._file is None:
-                self._file = open(self._path, "a", encoding="utf-8")  # noqa: SIM115
-            self._file.write(text)
-            self._file.flush()
-            if durable:
-                os.fsync(self._file.fileno())
-        except OSError as error:
-            raise storage_error(error, self._path, "write the journal") from error
+        self._part.append(text, durable=durable)
 
     def close(self) -> None:
         """Close the part."""
-        if self._file is not None:
-            with contextlib.suppress(OSError):
-                self._file.close()
+        self._part.close()
+
+
+def _renamed(output: str, named: Mapping[str, Artifacts]) -> dict[str, Any]:
+    return {"artifacts": named[output]} if output in named else {}
 
 
 def _head(done: Done) -> dict[str, Any]:
     return {"at": time.time_ns(), "key": key_of(done.file), "output": done.file.output}
 
 
-def _lines(part: Path) -> Iterator[dict[str, Any]]:
-    try:
-        with part.open(encoding="utf-8", errors="replace") as lines:
-            for text in lines:
-                with contextlib.suppress(json.JSONDecodeError):
-                    line = json.loads(text)
-                    if isinstance(line, dict) and {"key", "state", "output"} <= line.keys():
-                        yield line
-    except OSError as error:
-        raise storage_error(error, part, "read the journal") from error
+def _lines(part: Iterable[str]) -> Iterator[dict[str, Any]]:
+    for text in part:
+        with contextlib.suppress(json.JSONDecodeError):
+            line = json.loads(text)
+            if isinstance(line, dict) and {"key", "state", "output"} <= line.keys():
+                yield line
 
 
 def done_to(done: Done) -> dict[str, Any]:

@@ -6,7 +6,9 @@
      "place": {...}, "interrupted": null | "reason",
      "totals": {"files", "done", "skipped", "failed", "audio_s", "wall_s", "startup_s",
                 "x_real_time", "clipped_files", "clipped_samples",
-                "busy_s": {"read", "resample", "step", ...}, "lane_s", "longest_s"},
+                "busy_s": {"read", "resample", "step", ...}, "publish_s", "lane_s", "longest_s",
+                "audio_in_s", "batches", "lost_batches", "reopened_files", "worker_restarts",
+                "collector_restarts", "retired_workers"},
      "files": [{"path", "outcome": "done" | "skipped" | "failed", "reason", "artifacts",
                 "output", "seconds", "rate_hz", "channels", "frames", "format", "subtype",
                 "peak_in_db", "lufs_in", "peak_out_db", "lufs_out", "clipped", "gain_db",
@@ -19,17 +21,15 @@ come, so a report of a million files costs no memory until somebody asks for it.
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
 import tempfile
 import weakref
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field
-from pathlib import Path
 from typing import IO, Any
 
-from raypipe.storage import storage_error
+from raypipe.storage import path_or_address, write_text
 from raypipe.types import Done, Failed, Outcome, SoundInfo
 
 MOST_SORTED = 20_000
@@ -55,10 +55,26 @@ class Totals:
     clipped_samples: int = 0
     busy_s: dict[str, float] = field(default_factory=dict)
     """Seconds of all workers by part of the work."""
+    publish_s: float = 0.0
+    """Seconds that collectors wrote, made durable and put in place."""
     lane_s: float = 0.0
     """Seconds of sound stepped, all lanes."""
     longest_s: float = 0.0
     """Seconds of the longest lane of each batch, all batches."""
+    audio_in_s: float = 0.0
+    """Seconds of audio read and stepped, also what was stepped again or came to nothing."""
+    batches: int = 0
+    """Batches that were stepped."""
+    lost_batches: int = 0
+    """Batches whose worker was lost first; what they held was stepped again in others."""
+    reopened_files: int = 0
+    """Files begun again, as the sound that was there of them was lost with a collector."""
+    worker_restarts: int = 0
+    """Workers that were lost; others took their places where there was room."""
+    collector_restarts: int = 0
+    """Collectors likewise."""
+    retired_workers: int = 0
+    """Workers that were sent away: for their memory, or as their CPUs left the cluster."""
 
     @property
     def mean_lanes(self) -> float:
@@ -130,13 +146,17 @@ class RunReport:
             yield self._spool.readline()
 
     def write(self, path: str | os.PathLike[str]) -> None:
-        """Write the report as JSON.
+        """Write the report as JSON, to a path or an address.
 
         Raises
         ------
         StorageError
             If it cannot be written.
         """
+        write_text(path_or_address(path), self.write_to, "write the report")
+
+    def write_to(self, out: IO[str]) -> None:
+        """Write the report as JSON into an open file."""
         head = {
             "version": self.version,
             "settings": self.settings,
@@ -145,18 +165,10 @@ class RunReport:
             "interrupted": self.interrupted,
             "totals": asdict(self.totals),
         }
-        temporary = f"{os.fspath(path)}.part"
-        try:
-            with Path(temporary).open("w", encoding="utf-8") as out:
-                out.write(json.dumps(head, indent=1)[:-2] + ',\n "files": [')
-                for number, line in enumerate(self._lines()):
-                    out.write((",\n  " if number else "\n  ") + line.decode().rstrip("\n"))
-                out.write("\n ]\n}\n")
-            os.replace(temporary, path)
-        except OSError as error:
-            with contextlib.suppress(OSError):
-                os.unlink(temporary)
-            raise storage_error(error, path, "write the report") from error
+        out.write(json.dumps(head, indent=1)[:-2] + ',\n "files": [')
+        for number, line in enumerate(self._lines()):
+            out.write((",\n  " if number else "\n  ") + line.decode().rstrip("\n"))
+        out.write("\n ]\n}\n")
 
 
 def entry_of(outcome: Outcome) -> dict[str, Any]:

@@ -136,7 +136,7 @@ def test_the_version_is_told(raypipe: Raypipe) -> None:
         ("enhance IN IN", 2, "IN and OUT are the same folder"),
         ("enhance IN/a.wav IN/a.wav", 2, "IN and OUT are the same file"),
         ("enhance IN IN/a.wav", 2, "is a file, but"),
-        ("enhance s3://x/y OUT", 2, "only paths and file:// addresses"),
+        ("enhance ftp://x/y OUT", 2, "not ftp://"),
         ("enhance IN OUT -j few", 2, "workers must be auto or a whole number, not 'few'"),
         ("enhance IN OUT -j 0", 2, "workers must be auto or at least 1, not 0"),
         ("enhance IN OUT --lanes many", 2, "lanes must be auto or a whole number"),

@@ -24,7 +24,7 @@ def calls(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
         "ACCEL_ENV_VAR_OVERRIDE_ON_ZERO",
     ):
         monkeypatch.setenv(f"RAY_{name}", "1")
-    monkeypatch.setattr("raypipe.execution.cluster.use_token", lambda: None)
+    monkeypatch.setattr("raypipe.execution.cluster.use_token", lambda address: None)
     monkeypatch.setattr(ray, "is_initialized", lambda: False)
     monkeypatch.setattr(ray, "init", lambda **given: made.append(given))
     monkeypatch.setattr(ray, "shutdown", lambda: made.append({}))
@@ -66,9 +66,7 @@ def test_an_address_without_a_ray_is_the_users_to_mend(
         raise error
 
     monkeypatch.setattr(ray, "init", refuse)
-    wanted = (
-        r"^no Ray cluster can be reached at 10\.0\.0\.1:6379: no answer; no token in RAY_AUTH_TOK"
-    )
+    wanted = r"^no Ray cluster can be reached at 10\.0\.0\.1:6379: no answer$"
     with pytest.raises(UsageError, match=wanted), ray_session("10.0.0.1:6379", 2):
         pass
 

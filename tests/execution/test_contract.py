@@ -16,7 +16,7 @@ from raypipe.execution.events import BatchDone, Executor, SoundCollected, Worker
 from raypipe.execution.inline import InlineExecutor
 from raypipe.execution.worker import Worker
 from raypipe.results.collector import Collector, CollectorJob
-from raypipe.storage import Hold, Place
+from raypipe.storage import LocalHold, LocalPlace
 from raypipe.types import Collected, Fault, Published, Segment
 from tests.execution.fakes import until
 from tests.execution.work import RATE_HZ, batch, first, following, job, wav
@@ -27,13 +27,13 @@ Start = Callable[..., Executor]
 
 
 @pytest.fixture
-def place(tmp_path: Path) -> Iterator[Place]:
-    with Hold(str(tmp_path / "out")) as held:
+def place(tmp_path: Path) -> Iterator[LocalPlace]:
+    with LocalHold(str(tmp_path / "out")) as held:
         yield held
 
 
 @pytest.fixture(params=["inline", pytest.param("ray", marks=pytest.mark.ray)])
-def start(request: pytest.FixtureRequest, place: Place) -> Iterator[Start]:
+def start(request: pytest.FixtureRequest, place: LocalPlace) -> Iterator[Start]:
     """Starts an executor for a model; it is closed at the end."""
     running = []
 
@@ -65,7 +65,7 @@ def answers_of(executor: Executor, count: int) -> dict[int, Collected]:
     return answers
 
 
-def test_files_go_in_and_stand_published(tmp_path: Path, start: Start, place: Place) -> None:
+def test_files_go_in_and_stand_published(tmp_path: Path, start: Start, place: LocalPlace) -> None:
     sounds = {n: noise(2 * RATE_HZ + n, 1 + n % 2, seed=n) for n in (1, 2, 3)}
     files = {n: wav(tmp_path / f"{n}.wav", sound) for n, sound in sounds.items()}
     executor = start()
@@ -89,7 +89,7 @@ def test_files_go_in_and_stand_published(tmp_path: Path, start: Start, place: Pl
 
 
 def test_a_dropped_file_does_not_appear_and_bad_paths_are_told(
-    tmp_path: Path, start: Start, place: Place
+    tmp_path: Path, start: Start, place: LocalPlace
 ) -> None:
     names = ("kept", "dropped with its sound", "dropped later", "in the way")
     files = [wav(tmp_path / f"{name}.wav", noise(RATE_HZ + 100)) for name in names]
@@ -112,7 +112,9 @@ def test_a_dropped_file_does_not_appear_and_bad_paths_are_told(
     assert os.listdir(os.path.join(place.private, "tmp")) == []
 
 
-def test_closing_removes_what_is_unfinished(tmp_path: Path, start: Start, place: Place) -> None:
+def test_closing_removes_what_is_unfinished(
+    tmp_path: Path, start: Start, place: LocalPlace
+) -> None:
     file = wav(tmp_path / "a.wav", noise(2 * RATE_HZ))
     executor = start()
     worker = until(lambda: executor.events(0.5), WorkerReady).worker
@@ -141,7 +143,7 @@ def test_a_model_that_cannot_be_loaded_is_a_model_error(start: Start) -> None:
 
 def test_an_inline_run_that_is_given_up_closes_the_files_it_was_reading(tmp_path: Path) -> None:
     file = wav(tmp_path / "a.wav", noise(2 * RATE_HZ))
-    place = Place(str(tmp_path), str(tmp_path), "")
+    place = LocalPlace(str(tmp_path), str(tmp_path), "")
     make_collector = partial(Collector, CollectorJob(place, "f" * 32, "count", True))
     executor = InlineExecutor(partial(Worker, job()), make_collector)
     executor.start()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import time
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -13,18 +14,20 @@ import pytest
 pytest.importorskip("ray")
 
 from raypipe.execution import sight as room
+from raypipe.execution.nodes import Node
 from raypipe.execution.sight import Sight, look, sight_of
-from raypipe.storage import Hold, Place
+from raypipe.storage import LocalHold, LocalPlace
+from raypipe.storage.bucket import BucketPlace
 
 
 @pytest.fixture
-def place(tmp_path: Path) -> Iterator[Place]:
-    with Hold(str(tmp_path / "out")) as held:
+def place(tmp_path: Path) -> Iterator[LocalPlace]:
+    with LocalHold(str(tmp_path / "out")) as held:
         yield held
 
 
 @pytest.fixture
-def seen(tmp_path: Path, place: Place) -> Sight:
+def seen(tmp_path: Path, place: LocalPlace) -> Sight:
     (tmp_path / "in").mkdir()
     (tmp_path / "in/a.wav").write_bytes(b"sound")
     return sight_of(
@@ -32,13 +35,13 @@ def seen(tmp_path: Path, place: Place) -> Sight:
     )
 
 
-def test_a_node_that_sees_all_has_nothing_to_say(seen: Sight, place: Place) -> None:
+def test_a_node_that_sees_all_has_nothing_to_say(seen: Sight, place: LocalPlace) -> None:
     assert look(seen) == ""
     assert os.listdir(place.private + "/tmp") == [os.path.basename(seen.token)]
 
 
 def test_nothing_is_asked_of_addresses() -> None:
-    bucket = Place("s3://b/out", "s3://b/out/.raypipe", "0" * 12)
+    bucket = BucketPlace("s3://b/out", "0" * 12)
     assert sight_of([("s3://b/in", None)], bucket) == Sight()
     assert look(Sight()) == ""
 
@@ -102,3 +105,22 @@ def test_another_version(seen: Sight) -> None:
     said = look(replace(seen, version="0.0.1"))
     assert said.startswith("has raypipe ")
     assert said.endswith(", the driver 0.0.1; install the same on every node")
+
+
+@pytest.mark.ray
+def test_nobody_waits_for_an_answer_of_a_node_that_is_gone(ray_cluster: None) -> None:
+    class Gone(list[Node]):
+        def look(self) -> None:
+            self.clear()
+
+    import ray
+
+    @ray.remote(num_cpus=0)
+    def sleep() -> None:
+        time.sleep(600)
+
+    never = sleep.remote()
+    node = Node("a", "192.0.2.1", 1, 0)
+    room._await({node: never}, Gone([node]))
+    assert ray.wait([never], timeout=0) == ([], [never])
+    ray.cancel(never, force=True)

@@ -154,7 +154,7 @@ def test_an_output_name_that_grows_too_long_fails(tree: Path, tmp_path: Path) ->
         ("nothing", "no such file or folder"),
         ("no*thing", "no file matches this pattern"),
         ("@nothing.txt", "no such list file"),
-        ("s3://bucket/in", "only paths and file:// addresses can be used, not s3://"),
+        ("ftp://host/in", "only paths and addresses that begin with s3://.*, not ftp://"),
         ("", "IN and OUT must not be empty"),
     ],
 )

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from raypipe.storage import Hold, Place
+from raypipe.storage import LocalHold, LocalPlace
 
 
 @pytest.fixture
-def place(tmp_path: Path) -> Iterator[Place]:
-    with Hold(str(tmp_path / "out")) as held:
+def place(tmp_path: Path) -> Iterator[LocalPlace]:
+    with LocalHold(str(tmp_path / "out")) as held:
         yield held

@@ -20,7 +20,8 @@ from raypipe.errors import StorageError, UnsupportedAudio
 from raypipe.results import collector as collector_module
 from raypipe.results.collector import Collector, CollectorJob
 from raypipe.results.journal import Journal, JournalWriter, published_by
-from raypipe.storage import Place
+from raypipe.storage import LocalPlace
+from raypipe.storage import local as local_module
 from raypipe.types import Fault, Gap, Levels, Part, Piece, Published
 from tests.results.made import RATE_HZ, audio_file, floats, part, pieces_of, target, temporaries
 from tests.signals import noise
@@ -30,7 +31,7 @@ MakeCollector = Callable[..., Collector]
 
 
 @pytest.fixture
-def make(place: Place) -> Iterator[MakeCollector]:
+def make(place: LocalPlace) -> Iterator[MakeCollector]:
     made: list[Collector] = []
 
     def build(clip: str = "count", resumable: bool = True) -> Collector:
@@ -50,12 +51,12 @@ def pieces(
     return pieces_of(ticket, audio_file(name), sound, cuts, target(len(sound), "FLOAT"))
 
 
-def held(place: Place, name: str) -> NDArray[Any]:
+def held(place: LocalPlace, name: str) -> NDArray[Any]:
     sound: NDArray[Any] = sf.read(place.final(name), dtype="float32", always_2d=True)[0].T
     return sound
 
 
-def outputs(place: Place) -> list[str]:
+def outputs(place: LocalPlace) -> list[str]:
     root = Path(place.root)
     found = (str(path.relative_to(root)) for path in root.rglob("*") if path.is_file())
     return sorted(name for name in found if not name.startswith(".raypipe"))
@@ -69,7 +70,7 @@ def levels_of(sound: NDArray[Any]) -> Levels:
 
 @pytest.mark.parametrize("seed", range(5))
 def test_interleaved_pieces_become_their_own_files(
-    place: Place, make: MakeCollector, seed: int
+    place: LocalPlace, make: MakeCollector, seed: int
 ) -> None:
     chance = random.Random(seed)
     sounds = {n: noise(20_000, 1 + n % 3, seed=n) for n in range(4)}
@@ -103,7 +104,7 @@ def test_interleaved_pieces_become_their_own_files(
         assert published_by(place, [outcome.file], FINGERPRINT) == {name: outcome}
 
 
-def test_a_file_without_samples_is_published_too(place: Place, make: MakeCollector) -> None:
+def test_a_file_without_samples_is_published_too(place: LocalPlace, make: MakeCollector) -> None:
     (answer,) = make().take(pieces(1, "a.wav", np.zeros((1, 0), np.float32)), ())
     assert isinstance(answer, Published)
     assert held(place, "a.wav").shape == (1, 0)
@@ -116,7 +117,7 @@ def test_clipped_samples_are_added_up(make: MakeCollector) -> None:
     assert answer.done.clipped == 3
 
 
-def test_a_dropped_file_leaves_nothing(place: Place, make: MakeCollector) -> None:
+def test_a_dropped_file_leaves_nothing(place: LocalPlace, make: MakeCollector) -> None:
     collector = make()
     first, second = pieces(1, "a.wav", cuts=(1000,))
     other = pieces(2, "b.wav")
@@ -133,7 +134,9 @@ def test_a_drop_of_what_never_came_is_no_matter(make: MakeCollector) -> None:
     assert make().take([], (5, 6)) == []
 
 
-def test_a_file_begun_again_under_a_new_ticket_is_whole(place: Place, make: MakeCollector) -> None:
+def test_a_file_begun_again_under_a_new_ticket_is_whole(
+    place: LocalPlace, make: MakeCollector
+) -> None:
     collector = make()
     old = pieces(1, "a.wav", cuts=(1000,))
     new = pieces(2, "a.wav", cuts=(500,))
@@ -144,7 +147,7 @@ def test_a_file_begun_again_under_a_new_ticket_is_whole(place: Place, make: Make
 
 @pytest.mark.parametrize(("lost", "text"), [(0, "1000 on, -1 were"), (1, "2000 on, 1000 were")])
 def test_a_file_with_a_piece_lost_is_given_up_and_told(
-    place: Place, make: MakeCollector, lost: int, text: str
+    place: LocalPlace, make: MakeCollector, lost: int, text: str
 ) -> None:
     """Whether that is a loss on the way or a mistake of ours, the driver knows."""
     collector = make()
@@ -157,7 +160,7 @@ def test_a_file_with_a_piece_lost_is_given_up_and_told(
     assert outputs(place) == temporaries(place.private) == []
 
 
-def test_a_piece_that_comes_twice_is_a_gap(place: Place, make: MakeCollector) -> None:
+def test_a_piece_that_comes_twice_is_a_gap(place: LocalPlace, make: MakeCollector) -> None:
     collector = make()
     first, _ = pieces(1, "a.wav", cuts=(1000,))
     collector.take([first], ())
@@ -166,7 +169,7 @@ def test_a_piece_that_comes_twice_is_a_gap(place: Place, make: MakeCollector) ->
     assert temporaries(place.private) == []
 
 
-def in_the_way(place: Place, what: str) -> str:
+def in_the_way(place: LocalPlace, what: str) -> str:
     """An output name that cannot be."""
     if what == "file for a folder":
         Path(place.root, "sub").write_text("mine")
@@ -179,7 +182,7 @@ def in_the_way(place: Place, what: str) -> str:
 
 @pytest.mark.parametrize("what", ["file for a folder", "folder for a file", "name too long"])
 def test_a_path_that_cannot_be_is_that_files_fault_alone(
-    place: Place, make: MakeCollector, what: str
+    place: LocalPlace, make: MakeCollector, what: str
 ) -> None:
     name = in_the_way(place, what)
     before = outputs(place)
@@ -196,7 +199,7 @@ def test_a_path_that_cannot_be_is_that_files_fault_alone(
 
 
 def test_a_format_that_cannot_hold_it_is_that_files_fault_alone(
-    place: Place, make: MakeCollector
+    place: LocalPlace, make: MakeCollector
 ) -> None:
     mp3 = target(1, "MPEG_LAYER_III", "MP3")
     nothing = pieces_of(1, audio_file("a.mp3"), np.zeros((1, 0), np.float32), (), mp3)
@@ -207,7 +210,7 @@ def test_a_format_that_cannot_hold_it_is_that_files_fault_alone(
 
 
 def test_pieces_that_follow_a_fault_are_thrown_away(
-    place: Place, make: MakeCollector, monkeypatch: pytest.MonkeyPatch
+    place: LocalPlace, make: MakeCollector, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def refuse(first: Part, path: str, clip: str) -> None:
         raise UnsupportedAudio(path, "cannot be written")
@@ -230,7 +233,7 @@ def two_artifacts(ticket: int, second: str) -> Piece:
     return replace(piece, parts=(*piece.parts, stem))
 
 
-def test_a_file_may_have_several_artifacts(place: Place, make: MakeCollector) -> None:
+def test_a_file_may_have_several_artifacts(place: LocalPlace, make: MakeCollector) -> None:
     (answer,) = make().take([two_artifacts(1, "stems/a.wav")], ())
     assert isinstance(answer, Published)
     assert answer.done.artifacts == {"sound": "a.wav", "stem": "stems/a.wav"}
@@ -238,18 +241,18 @@ def test_a_file_may_have_several_artifacts(place: Place, make: MakeCollector) ->
     assert Journal(place).finds(audio_file("a.wav"), FINGERPRINT)
 
 
-def test_all_artifacts_appear_or_none(place: Place, make: MakeCollector) -> None:
+def test_all_artifacts_appear_or_none(place: LocalPlace, make: MakeCollector) -> None:
     Path(place.root, "stems").write_text("mine")
     (answer,) = make().take([two_artifacts(1, "stems/a.wav")], ())
     assert isinstance(answer, Fault)
     assert outputs(place) == ["stems"]
 
 
-def take_over(place: Place) -> None:
+def take_over(place: LocalPlace) -> None:
     Path(place.private, "lock").write_text("another run\n")
 
 
-def test_an_orphan_does_not_begin_a_file(place: Place, make: MakeCollector) -> None:
+def test_an_orphan_does_not_begin_a_file(place: LocalPlace, make: MakeCollector) -> None:
     collector = make()
     take_over(place)
     with pytest.raises(StorageError, match="out: was taken over by another run"):
@@ -257,7 +260,7 @@ def test_an_orphan_does_not_begin_a_file(place: Place, make: MakeCollector) -> N
     assert temporaries(place.private) == []
 
 
-def test_an_orphan_does_not_publish(place: Place, make: MakeCollector) -> None:
+def test_an_orphan_does_not_publish(place: LocalPlace, make: MakeCollector) -> None:
     collector = make()
     first, last = pieces(1, "a.wav", cuts=(1000,))
     collector.take([first], ())
@@ -269,7 +272,7 @@ def test_an_orphan_does_not_publish(place: Place, make: MakeCollector) -> None:
 
 
 def test_everything_is_durable_and_announced_before_it_appears(
-    place: Place, make: MakeCollector, monkeypatch: pytest.MonkeyPatch
+    place: LocalPlace, make: MakeCollector, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     synced: dict[int, int] = {}
     appeared = []
@@ -327,13 +330,13 @@ def dies(times: int, after: bool = False) -> Callable[[Callable[..., Any]], Call
 
 
 STEPS: dict[str, tuple[Any, str, int, bool, int]] = {
-    "before anything is durable": (collector_module, "_make_durable", 1, False, 0),
+    "before anything is durable": (local_module, "_make_durable", 1, False, 0),
     "before it is announced": (JournalWriter, "publishing", 1, False, 0),
     "after it was announced": (JournalWriter, "publishing", 1, True, 0),
     "before the second appears": (os, "replace", 2, False, 1),
     "after the second appeared": (os, "replace", 2, True, 2),
     "after all appeared": (os, "replace", 3, True, 3),
-    "before the folders are durable": (collector_module, "sync_folder", 1, False, 3),
+    "before the folders are durable": (local_module, "sync_folder", 1, False, 3),
     "before it is said to be done": (JournalWriter, "done", 1, False, 3),
     "after it was said to be done": (JournalWriter, "done", 1, True, 3),
 }
@@ -342,7 +345,7 @@ STEPS: dict[str, tuple[Any, str, int, bool, int]] = {
 
 @pytest.mark.parametrize("step", STEPS)
 def test_what_stands_in_place_is_done_wherever_the_process_died(
-    place: Place, make: MakeCollector, monkeypatch: pytest.MonkeyPatch, step: str
+    place: LocalPlace, make: MakeCollector, monkeypatch: pytest.MonkeyPatch, step: str
 ) -> None:
     where, name, times, after, appeared = STEPS[step]
     names = ["a.wav", "b.wav", "c.wav"]
@@ -374,7 +377,7 @@ def test_what_stands_in_place_is_done_wherever_the_process_died(
 
 
 def test_an_old_output_stands_until_the_new_one_replaces_it(
-    place: Place, make: MakeCollector
+    place: LocalPlace, make: MakeCollector
 ) -> None:
     Path(place.final("a.wav")).write_text("old")
     collector = make()
@@ -385,7 +388,7 @@ def test_an_old_output_stands_until_the_new_one_replaces_it(
     assert np.array_equal(held(place, "a.wav"), noise(3000, 2, seed=1))
 
 
-def test_what_is_unfinished_is_removed_at_the_end(place: Place, make: MakeCollector) -> None:
+def test_what_is_unfinished_is_removed_at_the_end(place: LocalPlace, make: MakeCollector) -> None:
     for clip in ("count", "scale"):
         collector = make(clip)
         sound = noise(3000)
@@ -397,7 +400,7 @@ def test_what_is_unfinished_is_removed_at_the_end(place: Place, make: MakeCollec
         assert temporaries(place.private) == outputs(place) == []
 
 
-def test_one_file_keeps_no_journal(place: Place, make: MakeCollector) -> None:
+def test_one_file_keeps_no_journal(place: LocalPlace, make: MakeCollector) -> None:
     (answer,) = make(resumable=False).take(pieces(1, "a.wav"), ())
     assert isinstance(answer, Published)
     assert outputs(place) == ["a.wav"]
@@ -413,7 +416,7 @@ def take_loud(make: MakeCollector) -> Published:
 
 
 def test_a_file_that_would_clip_is_turned_down_as_a_whole(
-    place: Place, make: MakeCollector
+    place: LocalPlace, make: MakeCollector
 ) -> None:
     outcome = take_loud(make).done
     sound = held(place, "a.wav")
@@ -424,7 +427,7 @@ def test_a_file_that_would_clip_is_turned_down_as_a_whole(
 
 
 def test_the_level_of_a_scaled_file_is_that_of_its_output(
-    place: Place, make: MakeCollector
+    place: LocalPlace, make: MakeCollector
 ) -> None:
     outcome = take_loud(make).done
     wanted = levels_of(held(place, "a.wav"))
@@ -433,7 +436,7 @@ def test_the_level_of_a_scaled_file_is_that_of_its_output(
 
 
 def test_a_storage_that_refuses_ends_the_run(
-    place: Place, make: MakeCollector, monkeypatch: pytest.MonkeyPatch
+    place: LocalPlace, make: MakeCollector, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def refuse(source: str, final: str) -> None:
         raise PermissionError(13, "Permission denied")
@@ -445,7 +448,7 @@ def test_a_storage_that_refuses_ends_the_run(
 
 
 def test_a_machine_short_of_handles_is_not_called_another_run(
-    place: Place, make: MakeCollector, monkeypatch: pytest.MonkeyPatch
+    place: LocalPlace, make: MakeCollector, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def refuse(self: Path) -> str:
         raise OSError(24, "Too many open files")
@@ -456,7 +459,7 @@ def test_a_machine_short_of_handles_is_not_called_another_run(
 
 
 def test_floats_and_encoded_parts_go_to_the_sink_of_their_kind(
-    place: Place, make: MakeCollector
+    place: LocalPlace, make: MakeCollector
 ) -> None:
     """Only then does a part's own dtype reach the file."""
     (piece,) = pieces_of(1, audio_file(), noise(100), (), target())

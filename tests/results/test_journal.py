@@ -24,7 +24,7 @@ from raypipe.results.journal import (
     key_of,
     published_by,
 )
-from raypipe.storage import Place
+from raypipe.storage import LocalPlace
 from raypipe.types import AudioFile, Done, Levels, SoundInfo
 from tests.results.made import audio_file, done
 
@@ -32,7 +32,7 @@ FINGERPRINT = "f" * 32
 
 
 def publish(
-    place: Place,
+    place: LocalPlace,
     *files: AudioFile,
     finish: bool = True,
     writer: str = "w",
@@ -55,11 +55,11 @@ def publish(
     return outcomes
 
 
-def parts_of(place: Place) -> list[Path]:
+def parts_of(place: LocalPlace) -> list[Path]:
     return sorted(Path(place.journal).glob("*.jsonl"))
 
 
-def test_nothing_is_done_in_a_new_folder(place: Place) -> None:
+def test_nothing_is_done_in_a_new_folder(place: LocalPlace) -> None:
     journal = Journal(place)
     assert not journal.finds(audio_file(), FINGERPRINT)
     assert journal.maker(audio_file()) is None
@@ -67,18 +67,18 @@ def test_nothing_is_done_in_a_new_folder(place: Place) -> None:
 
 
 def test_a_folder_without_a_journal_is_a_new_one(tmp_path: Path) -> None:
-    nowhere = Place(str(tmp_path), str(tmp_path / ".raypipe"), "run")
+    nowhere = LocalPlace(str(tmp_path), str(tmp_path / ".raypipe"), "run")
     assert not Journal(nowhere).finds(audio_file(), FINGERPRINT)
 
 
-def test_a_finished_file_is_found_with_its_outcome(place: Place) -> None:
+def test_a_finished_file_is_found_with_its_outcome(place: LocalPlace) -> None:
     (outcome,) = publish(place, audio_file("sub/a.wav"))
     assert Journal(place).finds(audio_file("sub/a.wav"), FINGERPRINT)
     assert Journal(place).maker(audio_file("sub/a.wav")) == "/in/sub/a.wav"
     assert published_by(place, [outcome.file], FINGERPRINT) == {"sub/a.wav": outcome}
 
 
-def test_a_finished_file_may_be_touched_but_not_change_its_size(place: Place) -> None:
+def test_a_finished_file_may_be_touched_but_not_change_its_size(place: LocalPlace) -> None:
     publish(place, audio_file())
     final = place.final("a.wav")
     os.utime(final, ns=(1, 1))
@@ -88,7 +88,7 @@ def test_a_finished_file_may_be_touched_but_not_change_its_size(place: Place) ->
     assert not Journal(place).finds(audio_file(), FINGERPRINT)
 
 
-def test_a_file_that_was_being_published_is_done_if_it_is_the_very_one(place: Place) -> None:
+def test_a_file_that_was_being_published_is_done_if_it_is_the_very_one(place: LocalPlace) -> None:
     publish(place, audio_file(), finish=False)
     assert Journal(place).finds(audio_file(), FINGERPRINT)
     os.utime(place.final("a.wav"), ns=(1, 1))
@@ -96,7 +96,7 @@ def test_a_file_that_was_being_published_is_done_if_it_is_the_very_one(place: Pl
     assert Journal(place).maker(audio_file()) is None, "somebody changed it since"
 
 
-def test_the_done_line_of_other_settings_finishes_nothing(place: Place) -> None:
+def test_the_done_line_of_other_settings_finishes_nothing(place: LocalPlace) -> None:
     (outcome,) = publish(place, audio_file(), finish=False)
     other = JournalWriter(place, "z", "0" * 32)
     other.done([outcome])
@@ -105,41 +105,41 @@ def test_the_done_line_of_other_settings_finishes_nothing(place: Place) -> None:
     assert not Journal(place).finds(audio_file(), FINGERPRINT)
 
 
-def test_other_settings_make_another_sound(place: Place) -> None:
+def test_other_settings_make_another_sound(place: LocalPlace) -> None:
     publish(place, audio_file())
     assert not Journal(place).finds(audio_file(), "0" * 32)
     assert Journal(place).maker(audio_file()) == "/in/a.wav", "but the output is ours"
 
 
 @pytest.mark.parametrize("change", [{"path": "/in/b.wav"}, {"size": 1001}, {"mtime_ns": 78}])
-def test_a_changed_input_is_not_done(place: Place, change: dict[str, Any]) -> None:
+def test_a_changed_input_is_not_done(place: LocalPlace, change: dict[str, Any]) -> None:
     publish(place, audio_file())
     assert not Journal(place).finds(replace(audio_file(), **change), FINGERPRINT)
 
 
-def test_an_input_may_have_another_name_in_the_report(place: Place) -> None:
+def test_an_input_may_have_another_name_in_the_report(place: LocalPlace) -> None:
     """The name hangs on what IN was: the folder, or the file itself."""
     publish(place, audio_file())
     assert Journal(place).finds(replace(audio_file(), name="in/a.wav"), FINGERPRINT)
 
 
-def test_a_path_may_be_written_in_another_way(place: Place) -> None:
+def test_a_path_may_be_written_in_another_way(place: LocalPlace) -> None:
     publish(place, audio_file())
     assert Journal(place).finds(replace(audio_file(), path="/in/../in/./a.wav"), FINGERPRINT)
 
 
-def test_an_output_asked_for_under_another_name_is_not_done(place: Place) -> None:
+def test_an_output_asked_for_under_another_name_is_not_done(place: LocalPlace) -> None:
     publish(place, audio_file())
     assert not Journal(place).finds(replace(audio_file(), output="a_x.wav"), FINGERPRINT)
 
 
-def test_a_missing_artifact_is_not_done(place: Place) -> None:
+def test_a_missing_artifact_is_not_done(place: LocalPlace) -> None:
     publish(place, audio_file())
     os.rename(place.final("a.wav"), place.final("moved.wav"))
     assert not Journal(place).finds(audio_file(), FINGERPRINT)
 
 
-def test_all_artifacts_must_stand(place: Place) -> None:
+def test_all_artifacts_must_stand(place: LocalPlace) -> None:
     outcome = replace(done(audio_file()), artifacts={"sound": "a.wav", "table": "a.csv"})
     artifacts = {}
     for name, output in outcome.artifacts.items():
@@ -154,7 +154,7 @@ def test_all_artifacts_must_stand(place: Place) -> None:
     assert not Journal(place).finds(audio_file(), FINGERPRINT)
 
 
-def test_the_last_publishing_counts_whichever_part_is_read_first(place: Place) -> None:
+def test_the_last_publishing_counts_whichever_part_is_read_first(place: LocalPlace) -> None:
     other = "0" * 32
     for first, second in (("a", "b"), ("d", "c")):
         publish(place, audio_file(), writer=first, fingerprint=other)
@@ -165,7 +165,7 @@ def test_the_last_publishing_counts_whichever_part_is_read_first(place: Place) -
             part.unlink()
 
 
-def test_an_output_belongs_to_the_input_that_made_it_last(place: Place) -> None:
+def test_an_output_belongs_to_the_input_that_made_it_last(place: LocalPlace) -> None:
     one, two = replace(audio_file(), path="/in/a.mp3"), replace(audio_file(), path="/in/a.m4a")
     publish(place, one, writer="1")
     publish(place, two, writer="0")
@@ -175,7 +175,7 @@ def test_an_output_belongs_to_the_input_that_made_it_last(place: Place) -> None:
     assert journal.maker(one) == "/in/a.m4a"
 
 
-def test_an_output_stays_ours_where_its_replacement_never_appeared(place: Place) -> None:
+def test_an_output_stays_ours_where_its_replacement_never_appeared(place: LocalPlace) -> None:
     """Else the run that goes on takes it for somebody's own, and leaves the old sound there."""
     publish(place, audio_file())
     writer = JournalWriter(place, "x", "0" * 32)
@@ -184,7 +184,7 @@ def test_an_output_stays_ours_where_its_replacement_never_appeared(place: Place)
     assert Journal(place).maker(audio_file()) == "/in/a.wav"
 
 
-def test_what_a_run_has_published_is_told_with_its_outcome(place: Place) -> None:
+def test_what_a_run_has_published_is_told_with_its_outcome(place: LocalPlace) -> None:
     outcomes = publish(place, audio_file("a.wav"), audio_file("b.wav"), finish=False)
     files = [audio_file(name) for name in ("a.wav", "b.wav", "c.wav")]
     wanted = {outcome.file.output: outcome for outcome in outcomes}
@@ -196,13 +196,13 @@ def test_what_a_run_has_published_is_told_with_its_outcome(place: Place) -> None
     assert published_by(place, files, FINGERPRINT) == {}
 
 
-def test_what_an_earlier_run_has_published_is_not_this_ones(place: Place) -> None:
+def test_what_an_earlier_run_has_published_is_not_this_ones(place: LocalPlace) -> None:
     """With --fresh it is to be made again, whatever becomes of a collector."""
     publish(place, audio_file())
     assert published_by(replace(place, run="another"), [audio_file()], FINGERPRINT) == {}
 
 
-def test_a_part_cut_anywhere_is_read_up_to_there(place: Place) -> None:
+def test_a_part_cut_anywhere_is_read_up_to_there(place: LocalPlace) -> None:
     publish(place, audio_file("a.wav"), audio_file("b.wav"))
     for name in ("a.wav", "b.wav"):
         os.utime(place.final(name), ns=(1, 1))  # so that done lines alone tell
@@ -232,14 +232,14 @@ def test_a_part_cut_anywhere_is_read_up_to_there(place: Place) -> None:
         b'{"key": [], "state": "done", "output": "a.wav", "at": 99999999999999999999}',
     ],
 )
-def test_lines_that_say_nothing_are_passed_over(place: Place, line: bytes) -> None:
+def test_lines_that_say_nothing_are_passed_over(place: LocalPlace, line: bytes) -> None:
     publish(place, audio_file())
     (part,) = parts_of(place)
     part.write_bytes(line + b"\n" + part.read_bytes() + line)
     assert Journal(place).finds(audio_file(), FINGERPRINT)
 
 
-def test_it_can_be_read_while_another_process_appends(place: Place) -> None:
+def test_it_can_be_read_while_another_process_appends(place: LocalPlace) -> None:
     files = [audio_file(f"{number}.wav") for number in range(40)]
     wanted = {outcome.file.output: outcome for outcome in publish(place, *files)}
     (part,) = parts_of(place)
@@ -266,20 +266,20 @@ def test_it_can_be_read_while_another_process_appends(place: Place) -> None:
     assert all(Journal(place).finds(file, FINGERPRINT) for file in files)
 
 
-def test_a_journal_that_cannot_be_read_is_the_storages_fault(place: Place) -> None:
+def test_a_journal_that_cannot_be_read_is_the_storages_fault(place: LocalPlace) -> None:
     os.mkdir(os.path.join(place.journal, "x.jsonl"))
     with pytest.raises(StorageError, match=r"x\.jsonl: cannot read the journal"):
         Journal(place)
 
 
-def test_an_entry_of_another_version_does_not_end_the_run(place: Place) -> None:
+def test_an_entry_of_another_version_does_not_end_the_run(place: LocalPlace) -> None:
     publish(place, audio_file())
     (part,) = parts_of(place)
     part.write_text(part.read_text().replace('"frames"', '"loudness_range": 7.5, "frames"'))
     assert Journal(place).finds(audio_file(), FINGERPRINT)
 
 
-def test_an_output_that_never_appeared_is_not_ours(place: Place) -> None:
+def test_an_output_that_never_appeared_is_not_ours(place: LocalPlace) -> None:
     writer = JournalWriter(place, "w", FINGERPRINT)
     writer.publishing([(done(audio_file()), {"sound": ("a.wav", 3, 5)})])
     writer.close()
@@ -287,7 +287,7 @@ def test_an_output_that_never_appeared_is_not_ours(place: Place) -> None:
     assert Journal(place).maker(audio_file()) is None
 
 
-def test_a_part_begins_with_its_first_line(place: Place) -> None:
+def test_a_part_begins_with_its_first_line(place: LocalPlace) -> None:
     writer = JournalWriter(place, "w", FINGERPRINT)
     assert parts_of(place) == []
     writer.close()
@@ -295,7 +295,7 @@ def test_a_part_begins_with_its_first_line(place: Place) -> None:
 
 
 def test_publishing_is_durable_before_it_returns(
-    place: Place, monkeypatch: pytest.MonkeyPatch
+    place: LocalPlace, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     synced: list[tuple[int, int]] = []
 
@@ -308,7 +308,7 @@ def test_publishing_is_durable_before_it_returns(
     assert synced == [(part.stat().st_ino, part.stat().st_size)]
 
 
-def test_a_part_that_cannot_be_written_is_the_storages_fault(place: Place) -> None:
+def test_a_part_that_cannot_be_written_is_the_storages_fault(place: LocalPlace) -> None:
     os.rmdir(place.journal)
     with pytest.raises(StorageError, match=r"-w\.jsonl: cannot write the journal"):
         publish(place, audio_file())
@@ -354,7 +354,7 @@ def test_an_outcome_comes_back_as_it_was(
     assert done_from(file, json.loads(json.dumps(done_to(outcome)))) == outcome
 
 
-def test_names_that_are_no_text_are_found_again(place: Place) -> None:
+def test_names_that_are_no_text_are_found_again(place: LocalPlace) -> None:
     files = [audio_file(os.fsdecode(name)) for name in (b"\xff\xfe.wav", b"new\nline", b"\xc3\xa9")]
     outcomes = publish(place, *files)
     assert all(Journal(place).finds(file, FINGERPRINT) for file in files)

@@ -7,28 +7,36 @@ from pathlib import Path
 import pytest
 
 from raypipe.errors import OutputBusy, StorageError, UsageError
-from raypipe.storage import Hold, Place, local_path, name_fits, show, storage_error
+from raypipe.storage import (
+    LocalHold,
+    LocalPlace,
+    absolute,
+    path_or_address,
+    show,
+    storage_error,
+    too_long,
+)
 
 
 def test_a_second_run_is_refused_and_told_who_holds_the_output(tmp_path: Path) -> None:
     with (
-        Hold(str(tmp_path)) as place,
+        LocalHold(str(tmp_path)) as place,
         pytest.raises(OutputBusy, match=f"process {os.getpid()} on "),
-        Hold(str(tmp_path)),
+        LocalHold(str(tmp_path)),
     ):
         pass
-    with Hold(str(tmp_path)) as again:
+    with LocalHold(str(tmp_path)) as again:
         assert again.still_ours()
         assert not place.still_ours()
 
 
 def test_what_a_dead_run_left_is_swept(tmp_path: Path) -> None:
-    with Hold(str(tmp_path)) as place:
+    with LocalHold(str(tmp_path)) as place:
         Path(place.temporary("1-sound")).write_bytes(b"half")
-    left = Place(place.root, place.private, "0123456789ab")
+    left = LocalPlace(place.root, place.private, "0123456789ab")
     Path(left.temporary("2-sound")).write_bytes(b"half")
     Path(place.private, "tmp/mine.wav").write_bytes(b"not raypipe's")
-    with Hold(str(tmp_path)):
+    with LocalHold(str(tmp_path)):
         assert os.listdir(tmp_path / ".raypipe/tmp") == ["mine.wav"]
 
 
@@ -37,11 +45,11 @@ def test_a_link_in_the_place_of_the_private_folder_is_refused(tmp_path: Path) ->
     (tmp_path / "out/.raypipe").mkdir(parents=True)
     (tmp_path / "out/.raypipe/tmp").symlink_to(tmp_path / "precious")
     with pytest.raises(StorageError, match="is a link"):
-        Hold(str(tmp_path / "out")).__enter__()
+        LocalHold(str(tmp_path / "out")).__enter__()
 
 
 def test_a_name_never_leaves_the_output(tmp_path: Path) -> None:
-    place = Place(str(tmp_path), str(tmp_path / ".raypipe"), "0123456789ab")
+    place = LocalPlace(str(tmp_path), str(tmp_path / ".raypipe"), "0123456789ab")
     assert place.final("a/../b.wav") == f"{tmp_path}/b.wav"
     for name in ("../a.wav", "/a.wav", "a/../../b.wav"):
         with pytest.raises(StorageError, match="would lie outside"):
@@ -49,7 +57,7 @@ def test_a_name_never_leaves_the_output(tmp_path: Path) -> None:
 
 
 def test_a_single_file_leaves_nothing_behind(tmp_path: Path) -> None:
-    with Hold(str(tmp_path), resumable=False) as place:
+    with LocalHold(str(tmp_path), resumable=False) as place:
         Path(place.temporary("1-sound")).write_bytes(b"half")
     assert os.listdir(tmp_path) == []
 
@@ -60,8 +68,8 @@ def test_an_abandoned_private_folder_is_swept_but_a_held_one_is_not(tmp_path: Pa
     (dead / "lock").write_text("0123456789ab process 1 on nowhere")
     os.utime(dead, (0, 0))
     with (
-        Hold(str(tmp_path), resumable=False) as first,
-        Hold(str(tmp_path), resumable=False) as second,
+        LocalHold(str(tmp_path), resumable=False) as first,
+        LocalHold(str(tmp_path), resumable=False) as second,
     ):
         assert not dead.exists()
         assert first.still_ours() and second.still_ours()
@@ -70,7 +78,7 @@ def test_an_abandoned_private_folder_is_swept_but_a_held_one_is_not(tmp_path: Pa
 def test_a_place_that_cannot_be_written_is_named(tmp_path: Path) -> None:
     (tmp_path / "file").write_bytes(b"x")
     with pytest.raises(StorageError, match=r"file/out: cannot write into the output: a part of"):
-        Hold(str(tmp_path / "file/out")).__enter__()
+        LocalHold(str(tmp_path / "file/out")).__enter__()
 
 
 def test_errors_say_path_and_cause() -> None:
@@ -87,12 +95,21 @@ def test_paths_are_shown_on_one_line() -> None:
 
 
 def test_addresses() -> None:
-    assert local_path("/a/b") == "/a/b"
-    assert local_path("file:///a/b") == "/a/b"
-    with pytest.raises(UsageError, match="gs://"):
-        local_path("gs://bucket/a")
+    assert path_or_address("/a/b") == "/a/b"
+    assert path_or_address("file:///a/b") == "/a/b"
+    assert path_or_address("S3://bucket/A") == "s3://bucket/A"
+    with pytest.raises(UsageError, match="not ftp://"):
+        path_or_address("ftp://host/a")
+
+
+def test_secrets_of_web_addresses_are_not_shown() -> None:
+    signed = "https://me:secret@host/a.wav?X-Amz-Signature=secret#t"
+    assert show(signed) == absolute(signed) == "https://host/a.wav"
+    assert show("/a?b@c") == "/a?b@c"
 
 
 def test_long_names_are_counted_in_bytes() -> None:
-    assert name_fits("a/" + "q" * 255)
-    assert not name_fits("a/" + "é" * 128)
+    assert not too_long("a/" + "q" * 255, "/out")
+    assert "255 bytes" in too_long("a/" + "é" * 128, "/out")
+    assert not too_long("a/" + "é" * 128, "s3://bucket/out")
+    assert "1024 bytes" in too_long("a" * 1021, "s3://bucket/out")

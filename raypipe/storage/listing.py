@@ -1,0 +1,62 @@
+"""Looking around in folders of a disk and of a store alike, before anything is opened."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from itertools import islice
+
+from raypipe.storage.address import store_of
+from raypipe.storage.paths import is_address
+from raypipe.storage.store import Found
+
+LOOKS_AT_A_TIME = 16
+"""Requests about single objects that go out side by side."""
+
+LOOKS_AHEAD = 256
+"""So many entries of a list are looked at before the first of them is told."""
+
+
+def walk(address: str) -> Iterator[Found]:
+    """Every object below a folder, as the store lists them.
+
+    Raises
+    ------
+    StorageError
+        If the store refuses.
+    """
+    return store_of(address).walk(address)
+
+
+def look_at(path: str) -> os.stat_result | Found | OSError:
+    """What a disk or a store says of one file; the error where it does not say."""
+    try:
+        if not is_address(path):
+            return os.stat(path)
+        return store_of(path).stat(path) or FileNotFoundError(2, "no such object")
+    except OSError as error:
+        return error
+
+
+def look_at_all(paths: Iterable[str]) -> Iterator[tuple[str, os.stat_result | Found | OSError]]:
+    """Each path with what `look_at` says; a few hundred requests ahead."""
+    left = iter(paths)
+    with ThreadPoolExecutor(LOOKS_AT_A_TIME, "look") as threads:
+        while some := list(islice(left, LOOKS_AHEAD)):
+            remote = [path for path in some if is_address(path)]
+            answers = dict(zip(remote, threads.map(look_at, remote), strict=True))
+            for path in some:
+                yield path, answers[path] if path in answers else look_at(path)
+
+
+def exists(path: str) -> bool:
+    """True where something stands there."""
+    if is_address(path):
+        return store_of(path).stat(path) is not None
+    return os.path.lexists(path)
+
+
+def is_folder(address: str) -> bool:
+    """True where there is anything below an address."""
+    return next(walk(address), None) is not None
