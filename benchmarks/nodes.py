@@ -5,8 +5,6 @@ bridge, can be killed, cut off the network, healed and joined. They share the di
 network drive do, and nothing else: sockets, sessions and object stores lie apart. Token
 authentication is on. What is made here bears the maker's process id in its name and is removed by
 it; what a killed maker left behind, the next one removes.
-
-Needs root and ``ip`` (iproute2); `why_not` says what is missing.
 """
 
 from __future__ import annotations
@@ -16,21 +14,20 @@ import importlib
 import itertools
 import json
 import os
-import re
 import secrets
 import shutil
 import signal
 import subprocess
 import sys
-import time
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
 import psutil
 
-NAMESPACES = Path("/run/netns")
+from benchmarks.namespaces import Namespace, ip, remove_leftovers, send
+
 FOLDERS = Path("/tmp")
 """A short path: that of a Unix socket must stay under 108 bytes."""
 GATEWAY = 254
@@ -51,70 +48,19 @@ TIMINGS = {
 }
 """Ray looks at its nodes more often than by default, where a cut is noticed after half a minute."""
 
-MADE_BY = re.compile(r"^(rp(\d+)c\d+)(?:b|n\d+)$")
-"""Names of bridges, links and namespaces: the maker's process id, the cluster, then what it is."""
-
 _numbers = itertools.count(1)
 
 
-def why_not() -> str | None:
-    """The reason why no such cluster can be had here; None where it can."""
-    if sys.platform != "linux":
-        return "network namespaces are Linux's"
-    if os.geteuid() != 0:
-        return "network namespaces need root"
-    if shutil.which("ip") is None:
-        return "network namespaces need the command ip (Debian: iproute2)"
-    probe = f"rp{os.getpid()}c0n0"
-    made = subprocess.run(["ip", "netns", "add", probe], capture_output=True, text=True)
-    subprocess.run(["ip", "netns", "del", probe], capture_output=True)
-    return f"no network namespace can be made: {made.stderr.strip()}" if made.returncode else None
-
-
-def _ip(*words: str) -> None:
-    done = subprocess.run(["ip", *words], capture_output=True, text=True)
-    if done.returncode:
-        raise RuntimeError(f"ip {' '.join(words)}: {done.stderr.strip()}")
-
-
 @dataclass
-class Node:
-    """One node: a namespace, an address, a folder, and the Ray that runs there."""
+class Node(Namespace):
+    """One node: a namespace, a folder, and the Ray that runs there."""
 
-    name: str
-    address: str
-    bridge: str
     folder: Path
     cpus: int
     environment: Mapping[str, str]
     head: str | None = None
     """Address and port of the cluster that it joins; None: it is the head."""
     dashboard: bool = False
-    online: bool = field(default=False, init=False)
-
-    def plug_in(self) -> None:
-        """Make the namespace, its one link and its address."""
-        _ip("netns", "add", self.name)
-        _ip("link", "add", self.name, "type", "veth", "peer", "name", "eth0", "netns", self.name)
-        _ip("-n", self.name, "addr", "add", f"{self.address}/24", "dev", "eth0")
-        for link in ("lo", "eth0"):
-            _ip("-n", self.name, "link", "set", link, "up")
-        _ip("link", "set", self.name, "up")
-        self.heal()
-
-    def cut(self) -> None:
-        """Pull the cable out of the switch: nothing gets through, nobody is told."""
-        _ip("link", "set", self.name, "nomaster")
-        self.online = False
-
-    def heal(self) -> None:
-        """Put it back."""
-        _ip("link", "set", self.name, "master", self.bridge)
-        self.online = True
-
-    def command(self, *words: str) -> list[str]:
-        """A command line that runs on this node."""
-        return ["ip", "netns", "exec", self.name, *words]
 
     def run(self, *words: str, **options: Any) -> subprocess.Popen[str]:
         """Begin a command on this node, with the cluster's environment."""
@@ -138,7 +84,11 @@ class Node:
             "--disable-usage-stats", "--include-log-monitor=false",
         ]  # fmt: skip
         if self.head is None:
-            words += ["--head", f"--port={PORT}", f"--include-dashboard={self.dashboard}"]
+            words += [
+                "--head",
+                f"--port={PORT}",
+                f"--include-dashboard={self.dashboard}",
+            ]
             words += [f"--dashboard-host={self.address}"]
         else:
             words += [f"--address={self.head}"]
@@ -148,15 +98,6 @@ class Node:
             if code:
                 log.seek(0)
                 raise RuntimeError(f"ray start on {self.address} ended with {code}: {log.read()}")
-
-    def processes(self) -> list[psutil.Process]:
-        """Everything that runs in the namespace."""
-        told = subprocess.run(["ip", "netns", "pids", self.name], capture_output=True, text=True)
-        found = []
-        for pid in told.stdout.split():
-            with contextlib.suppress(psutil.Error):
-                found.append(psutil.Process(int(pid)))
-        return found
 
     def actors(self, kind: str = "") -> list[psutil.Process]:
         """The processes of raypipe's actors here; `kind`: ``worker`` or ``collector``."""
@@ -170,37 +111,23 @@ class Node:
                     found.append(process)
         return found
 
+    def raylets(self) -> list[psutil.Process]:
+        """Ray's own process here, if it lives."""
+        return [process for process in self.processes() if _name(process) == "raylet"]
+
     @property
-    def namespace_id(self) -> int:
-        """What a process finds in ``/proc/self/ns/net`` if it runs here."""
-        return (NAMESPACES / self.name).stat().st_ino
+    def healthy(self) -> bool:
+        """True where it is on the network and has its raylet."""
+        return self.online and bool(self.raylets())
 
-    def kill_raylet(self) -> bool:
-        """SIGKILL for Ray's own process here, its children end by themselves; False if none is."""
-        found = [p for p in self.processes() if _name(p) == "raylet"]
-        for process in found:
-            _signal(process, signal.SIGKILL)
-        return bool(found)
-
-    def power_off(self) -> None:
-        """Everything here ends at once, and the network with it."""
-        if self.online:
-            self.cut()
-        self.kill_all()
-
-    def kill_all(self) -> None:
-        """SIGKILL for every process of the namespace, until none is left."""
-        end_s = time.monotonic() + START_S
-        while (left := self.processes()) and time.monotonic() < end_s:
-            for process in left:
-                _signal(process, signal.SIGKILL)
-            psutil.wait_procs(left, timeout=0.2)
+    def kill_raylet(self) -> None:
+        """SIGKILL for Ray's own process here; its children end by themselves."""
+        for process in self.raylets():
+            send(process, signal.SIGKILL)
 
     def unplug(self) -> None:
-        """Remove the namespace with all that runs in it; its link goes with it."""
-        self.kill_all()
-        subprocess.run(["ip", "link", "del", self.name], capture_output=True)
-        subprocess.run(["ip", "netns", "del", self.name], capture_output=True)
+        """Remove the namespace with all that runs in it, and the folder."""
+        super().unplug()
         shutil.rmtree(self.folder, ignore_errors=True)
 
 
@@ -260,13 +187,13 @@ class Cluster:
         return (self._folder / "token").read_text()
 
     def __enter__(self) -> Cluster:
-        remove_leftovers()
+        remove_leftovers(FOLDERS)
         try:
             self._folder.mkdir(mode=0o700)
             _write_secret(self._folder / "token", secrets.token_hex(16))
-            _ip("link", "add", f"{self._name}b", "type", "bridge")
-            _ip("addr", "add", f"{self.gateway}/24", "dev", f"{self._name}b")
-            _ip("link", "set", f"{self._name}b", "up")
+            ip("link", "add", f"{self._name}b", "type", "bridge")
+            ip("addr", "add", f"{self.gateway}/24", "dev", f"{self._name}b")
+            ip("link", "set", f"{self._name}b", "up")
             self.head.plug_in()
             self.head.start()
             for _ in range(self._first):
@@ -348,26 +275,6 @@ def _name(process: psutil.Process) -> str:
         return str(process.name())
     except psutil.Error:
         return ""
-
-
-def _signal(process: psutil.Process, number: int) -> None:
-    with contextlib.suppress(psutil.Error):
-        process.send_signal(number)
-
-
-def remove_leftovers() -> None:
-    """Remove what makers that are no more have left behind."""
-    for name in _made():
-        maker = MADE_BY.match(name)
-        if maker is not None and not psutil.pid_exists(int(maker[2])):
-            Node(name, "", "", FOLDERS / maker[1], 0, {}).unplug()
-
-
-def _made() -> Iterator[str]:
-    """Names of namespaces, as processes may run in them, then those of links."""
-    for folder in (NAMESPACES, Path("/sys/class/net")):
-        if folder.is_dir():
-            yield from sorted(entry.name for entry in folder.iterdir())
 
 
 def _tell(address: str) -> None:

@@ -108,6 +108,7 @@ class Proxy:
         self.fault: Judge = lambda request: None
         self.seen: list[Request] = []
         self.served = 0
+        self.under_way = 0
         self.lock = threading.Lock()
         proxy = self
 
@@ -121,8 +122,11 @@ class Proxy:
         threading.Thread(target=self._server.serve_forever, daemon=True).start()
 
     def forget(self) -> None:
-        """No faults, nothing seen."""
+        """No faults, nothing seen, nothing under way any more."""
         self.fault = lambda request: None
+        until_s = time.monotonic() + 10
+        while self.under_way and time.monotonic() < until_s:
+            time.sleep(0.01)
         with self.lock:
             self.seen, self.served = [], 0
 
@@ -141,6 +145,15 @@ class _Relay(BaseHTTPRequestHandler):
         """Nothing."""
 
     def relay(self) -> None:
+        with self.owner.lock:
+            self.owner.under_way += 1
+        try:
+            self._relay()
+        finally:
+            with self.owner.lock:
+                self.owner.under_way -= 1
+
+    def _relay(self) -> None:
         length = int(self.headers.get("Content-Length") or 0)
         request = Request(self.command, self.path, self.headers.get("Range", ""), length)
         fault = self.owner.fault(request) or Fault()

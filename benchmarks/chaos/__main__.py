@@ -36,7 +36,8 @@ from benchmarks.chaos.looks import FolderOutput, Output, Wanted
 from benchmarks.chaos.rounds import COMMAND, SETTINGS, Ground, Round, one_round, repair
 from benchmarks.chaos.weather import Weather
 from benchmarks.kill import tree
-from benchmarks.nodes import Cluster, why_not
+from benchmarks.namespaces import why_not
+from benchmarks.nodes import Cluster
 
 FILES = 60
 LONGEST_S = 20.0

@@ -292,19 +292,8 @@ class Hands:
 
 
 def healthy(cluster: Cluster) -> list[Node]:
-    """Worker nodes that are on the network and have their raylet."""
-    return [
-        node
-        for node in cluster.workers
-        if node.online and any(_is_raylet(p) for p in node.processes())
-    ]
-
-
-def _is_raylet(process: psutil.Process) -> bool:
-    try:
-        return bool(process.name() == "raylet")
-    except psutil.Error:
-        return False
+    """Worker nodes on which a run can go on."""
+    return [node for node in cluster.workers if node.healthy]
 
 
 def repair(cluster: Cluster, fewest: int, most: int) -> list[str]:

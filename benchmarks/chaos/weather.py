@@ -110,9 +110,7 @@ class Weather:
                 await answer.drain()
             else:
                 await self._hand_on(_closing(head), client, answer, weather)
-        with contextlib.suppress(OSError):
-            answer.close()
-            await answer.wait_closed()
+        answer.close()
 
     async def _hand_on(
         self,

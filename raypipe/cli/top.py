@@ -7,11 +7,12 @@ import os
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
 import click
 
+from raypipe.cli.interrupts import interrupts_heard
 from raypipe.cli.words import clock, say
 from raypipe.errors import UsageError
 from raypipe.storage import PRIVATE, show
@@ -131,7 +132,11 @@ def _watch(look: Look, documents: list[Document]) -> None:
 
     from raypipe.cli.top_page import page
 
-    with Live(page(documents), console=Console(highlight=False), auto_refresh=False) as live:
+    with (
+        suppress(KeyboardInterrupt),  # whoever looks on may go; nothing is interrupted by that
+        interrupts_heard(""),
+        Live(page(documents), console=Console(highlight=False), auto_refresh=False) as live,
+    ):
         while True:
             time.sleep(INTERVAL_S)
             found = look()

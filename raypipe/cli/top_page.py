@@ -18,7 +18,7 @@ from raypipe.storage import show
 MOST_WORKERS = 40
 """Drawn one by one; more would not fit on a screen."""
 
-MOST_PARTS = 4
+MOST_PARTS = 3
 """Parts of the work that are named for each worker, the longest first."""
 
 LATE_S = 5.0

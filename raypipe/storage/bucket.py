@@ -43,7 +43,7 @@ MOST_PARTS = 256
 MERGED_BYTES = 32 << 20
 """Size of a merged part."""
 
-MOST_LOOKS = 100
+MOST_LOOKS = 32
 """Outputs that are looked at one by one; then all of them are listed, a thousand at a time."""
 
 

@@ -4,9 +4,10 @@ Comes in: a path or an address. Goes out: an open file that can be read and move
 in. Of an object only what is asked for is fetched, in stretches that grow while
 it is read on from where the last one ended::
 
-    |head 64 KiB|          a header, with the size, in one request; kept
-    |64 K|256 K| 1 MiB |   reading on: each four times the last, up to 1 MiB
-                  |64 K|   after a jump: small again
+    |head 64 KiB|           a header, with the size, in one request; kept
+    |64 K|256 K| 512 K |    reading on: each four times the last, up to 512 KiB;
+               | 512 K |    from then on the next one is fetched while this one is read
+                   |64 K|   after a jump: small again
 
 All open files of one object in one process share what was fetched, so that
 probing, decoding and copying tags do not ask for the same header three times.
@@ -21,7 +22,7 @@ import os
 import stat
 import threading
 from collections.abc import Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import IO, Any, BinaryIO, cast
 from weakref import WeakValueDictionary
 
@@ -34,9 +35,9 @@ HEAD_BYTES = 64 << 10
 """Enough for the header of nearly every recording, and not much more than a request costs."""
 
 GROWTH = 4
-MOST_BYTES = 1 << 20
-"""Longest stretch: 20 ms of waiting for every 10 ms of a gigabit line. A worker has up to three
-open files a lane, and each keeps one."""
+MOST_BYTES = 512 << 10
+"""Longest stretch. A worker has up to three open files a lane, and each keeps one and fetches one:
+200 MB at most for 64 lanes."""
 
 OPENED_AT_A_TIME = 16
 """Objects whose first bytes are fetched side by side."""
@@ -138,6 +139,8 @@ class RemoteObject:
         self._lock = threading.Lock()
         self._fetched: IO[bytes] | None = None
         self._window, self._window_at, self._last = b"", 0, HEAD_BYTES // GROWTH
+        self._ahead: Future[bytes] | None = None
+        self._ahead_at = 0
         self._head = b""
         try:
             self._head, self._found = self._store.open(address, HEAD_BYTES)
@@ -176,12 +179,24 @@ class RemoteObject:
         self._last = min(self._last * GROWTH, MOST_BYTES) if start == end else HEAD_BYTES
         until = min(max(stop, start + self._last), start + MOST_BYTES, self.size)
         try:
-            self._window = self._store.read(self._found, start, until)
-            self._window_at = start
+            if self._ahead is not None and self._ahead_at == start:
+                self._window = self._ahead.result()
+            else:
+                self._window = self._store.read(self._found, start, until)
+            self._window_at, self._ahead = start, None
         except NoRanges:
             self._fetch_whole()
+            return
         except FileExistsError as error:
             raise OSError(errno.ESTALE, "it was changed while it was read") from error
+        self._look_ahead(start + len(self._window))
+
+    def _look_ahead(self, start: int) -> None:
+        """Where the object is read on and on, have the next stretch fetched meanwhile."""
+        if self._last == MOST_BYTES and start < self.size:
+            until = min(start + MOST_BYTES, self.size)
+            self._ahead_at = start
+            self._ahead = _threads().submit(self._store.read, self._found, start, until)
 
     def _fetch_whole(self) -> None:
         assert isinstance(self._store, WebStore), "other stores know ranges and sizes"
@@ -190,10 +205,32 @@ class RemoteObject:
         self._found = Found(self.address, size, self._found.etag, self._found.mtime_ns)
 
     def __del__(self) -> None:
+        ahead = getattr(self, "_ahead", None)
+        if ahead is not None:
+            ahead.cancel()
         fetched = getattr(self, "_fetched", None)
         if fetched is not None:
             fetched.close()
 
+
+_ahead_threads: ThreadPoolExecutor | None = None
+
+
+def _threads() -> ThreadPoolExecutor:
+    """What fetches ahead in this process."""
+    global _ahead_threads
+    with _lock:
+        if _ahead_threads is None:
+            _ahead_threads = ThreadPoolExecutor(OPENED_AT_A_TIME, "ahead")
+        return _ahead_threads
+
+
+def _forget_threads() -> None:
+    global _ahead_threads, _lock
+    _ahead_threads, _lock = None, threading.Lock()
+
+
+os.register_at_fork(after_in_child=_forget_threads)
 
 _objects: WeakValueDictionary[str, RemoteObject] = WeakValueDictionary()
 _opening: dict[str, threading.Lock] = {}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import signal
 import subprocess
 import sys
 import time
@@ -18,6 +19,7 @@ from raypipe.cli import top as top_module
 from raypipe.cli.top_page import page
 from raypipe.monitoring.boards import ClusterBoard, FileBoard, MachineBoard, status_path
 from tests.cli.conftest import Raypipe
+from tests.cli.test_interrupts import SHOW_CURSOR, Terminal
 from tests.monitoring.made import document
 
 
@@ -185,6 +187,18 @@ def test_a_real_run_is_seen_while_it_goes_on_and_not_after(
     assert seen["progress"]["listed"] == 40
     ran = raypipe("top", out)
     assert (ran.code, "no run goes on here" in ran.err) == (2, True)
+
+
+def test_ctrl_c_ends_the_view_and_nothing_else(tmp_path: Path) -> None:
+    standing_in(tmp_path)
+    view = Terminal("top", tmp_path)
+    view.read_until("40 x real time")
+    standing_in(tmp_path, run="ba9876543210")
+    view.read_until("run ba9876543210")
+    view.process.send_signal(signal.SIGINT)
+    assert view.read_all() == 0
+    assert "raypipe:" not in view.text
+    assert view.text.rindex(SHOW_CURSOR) > view.text.rindex("run ba9876543210")
 
 
 @pytest.mark.ray

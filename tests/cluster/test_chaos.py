@@ -5,35 +5,21 @@ More rounds, with faults drawn from a seed, in ``python -m benchmarks.chaos``.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 pytest.importorskip("psutil")
-from benchmarks.chaos.__main__ import undisturbed
-from benchmarks.chaos.faults import KINDS, Fault
-from benchmarks.chaos.inputs import make_inputs
-from benchmarks.chaos.looks import FolderOutput, Wanted
+from benchmarks.chaos import bucket
+from benchmarks.chaos.faults import Fault
+from benchmarks.chaos.looks import FolderOutput, Output, Wanted
 from benchmarks.chaos.rounds import Ground, one_round
+from benchmarks.chaos.weather import Weather
 from benchmarks.nodes import NOTICED_S
-from tests.cluster.conftest import Nodes
+from tests.cluster.conftest import FILES, Nodes
 
 pytestmark = [pytest.mark.ray, pytest.mark.slow]
-
-FILES = 40
-
-
-@pytest.fixture(scope="module")
-def inputs(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("chaos") / "in"
-    make_inputs(folder, FILES, 16.0)
-    return folder
-
-
-@pytest.fixture(scope="module")
-def wanted(inputs: Path, tmp_path_factory: pytest.TempPathFactory) -> Wanted:
-    folder = tmp_path_factory.mktemp("wanted")
-    return undisturbed(inputs, folder / "out", folder / "log", FILES)
 
 
 @pytest.fixture
@@ -41,9 +27,27 @@ def ground(nodes: Nodes, inputs: Path, wanted: Wanted) -> Ground:
     return Ground(nodes.cluster, str(inputs), nodes.log, wanted)
 
 
+@pytest.fixture
+def in_bucket(nodes: Nodes, inputs: Path, wanted: Wanted) -> Iterator[tuple[Ground, Output]]:
+    """Inputs in a bucket, and where the outputs are to appear in it."""
+    pytest.importorskip("moto.server")
+    pytest.importorskip("s3fs")
+    with bucket.server() as port:
+        store = bucket.Bucket(port)
+        host = nodes.cluster.gateway
+        with Weather(host, ("127.0.0.1", port), bucket.PORT) as weather:
+            address = store.put(inputs, "in")
+            yield Ground(nodes.cluster, address, nodes.log, wanted, weather), store.output("out")
+        store.client.close()
+
+
 def fault(kind: str, after: int, pick: int = 1) -> Fault:
     lasting_s = 1.6 * NOTICED_S if kind == "outage" else NOTICED_S / 4
     return Fault(kind, after, 0.1, lasting_s, pick)
+
+
+def one_after_another(kinds: tuple[str, ...]) -> list[Fault]:
+    return [fault(kind, (n + 1) * FILES // 6, n) for n, kind in enumerate(kinds)]
 
 
 def test_undisturbed_it_steps_nothing_twice(ground: Ground, tmp_path: Path) -> None:
@@ -53,26 +57,33 @@ def test_undisturbed_it_steps_nothing_twice(ground: Ground, tmp_path: Path) -> N
     assert done.twice_s == pytest.approx(0, abs=1e-6)
 
 
-@pytest.mark.parametrize("kind", KINDS)
-def test_a_fault_costs_nothing_but_time(ground: Ground, tmp_path: Path, kind: str) -> None:
-    done = one_round(ground, FolderOutput(tmp_path / "out"), [fault(kind, FILES // 4)])
-    assert [strike.fault.kind for strike in done.strikes] == [kind]
-    assert done.faults == []
-
-
 @pytest.mark.parametrize(
     "kinds",
     [
         ("raylet", "join", "driver"),
         ("cut", "collector", "sigterm"),
         ("worker", "outage", "join", "driver"),
+        ("blink", "power"),
     ],
     ids=" ".join,
 )
 def test_faults_one_after_another_cost_nothing_but_time(
     ground: Ground, tmp_path: Path, kinds: tuple[str, ...]
 ) -> None:
-    faults = [fault(kind, (n + 1) * FILES // 6, n) for n, kind in enumerate(kinds)]
-    done = one_round(ground, FolderOutput(tmp_path / "out"), faults)
-    assert done.strikes
+    done = one_round(ground, FolderOutput(tmp_path / "out"), one_after_another(kinds))
+    assert tuple(strike.fault.kind for strike in done.strikes) == kinds
     assert done.faults == []
+
+
+@pytest.mark.parametrize(
+    "kinds", [("503", "slow", "driver"), ("broken", "cut", "collector")], ids=" ".join
+)
+def test_a_bucket_with_faults_of_its_own_ends_with_the_same_objects(
+    in_bucket: tuple[Ground, Output], kinds: tuple[str, ...]
+) -> None:
+    ground, output = in_bucket
+    done = one_round(ground, output, one_after_another(kinds))
+    assert tuple(strike.fault.kind for strike in done.strikes) == kinds
+    assert done.faults == []
+    assert ground.weather is not None
+    assert ground.weather.met[kinds[0]] > 0

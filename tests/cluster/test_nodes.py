@@ -142,13 +142,14 @@ def test_a_run_waits_for_the_first_cpu_and_says_so(
 ) -> None:
     out = tmp_path / "out"
     with cluster(folder, 0) as none:
-        run = none.run(inputs, out, "--model", "recurrent", *SETTINGS)
+        more = ("--model", "recurrent", "--worker-memory", "0.3")
+        run = none.run(inputs, out, *more, *SETTINGS)
         until(lambda: (out / ".raypipe").is_dir())
         time.sleep(SOON_S + 1)
         none.add()
         code, said = run.end()
         assert code == 0, said
-    assert "waiting for room: 1 of 1 workers (1 CPU and 0.2 GB each) have no node yet; " in said
+    assert "waiting for room: 1 of 1 workers (1 CPU and 0.3 GB each) have no node yet; " in said
     assert "the cluster has 0 CPUs on 1 node" in said
     assert tree(out) == wanted
 

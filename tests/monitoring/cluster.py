@@ -84,7 +84,7 @@ class Cluster:
 @contextlib.contextmanager
 def cluster(interval_ms: int = 1000) -> Iterator[Cluster]:
     """A Ray as ``ray start --head`` gives it, in a folder and on ports of its own."""
-    folder = Path(tempfile.mkdtemp(prefix="rp", dir="/tmp"))  # sockets' paths must be short
+    folder = Path(tempfile.mkdtemp(prefix="rpm", dir="/tmp"))  # sockets' paths must be short
     port = free_port()
     command = [
         str(Path(sys.executable).with_name("ray")), "start", "--head", "--block", "--num-cpus=2",
@@ -92,24 +92,36 @@ def cluster(interval_ms: int = 1000) -> Iterator[Cluster]:
         f"--dashboard-port={free_port()}", f"--dashboard-agent-listen-port={free_port()}",
         f"--ray-client-server-port={free_port()}", "--object-store-memory=200000000",
     ]  # fmt: skip
+    ports = {f"{name}_METRIC_PORT": str(free_port()) for name in ("AUTOSCALER", "DASHBOARD")}
     with open(folder / "start.log", "wb") as log:
         process = subprocess.Popen(
-            command, env=environment(interval_ms), stdout=log, stderr=log, start_new_session=True
+            command,
+            env=environment(interval_ms) | ports,
+            stdout=log,
+            stderr=log,
+            start_new_session=True,
         )
     discovery = folder / "prom_metrics_service_discovery.json"
     try:
-        wait_for(discovery.exists, START_S, "Ray's list of metrics pages")
+        wait_for(lambda: discovery.exists() or process.poll() is not None, START_S, "a Ray")
+        assert process.poll() is None, (folder / "start.log").read_text("utf-8")[-2000:]
         yield Cluster(f"127.0.0.1:{port}", folder, process, interval_ms)
     finally:
-        ours = psutil.Process(process.pid).children(recursive=True)
         process.send_signal(signal.SIGTERM)
-        _, left = psutil.wait_procs(ours, timeout=15)
-        for one in left:
-            with contextlib.suppress(psutil.Error):
-                one.kill()
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(15)
         process.kill()
         process.wait(15)
+        for one in _left_in(folder):
+            with contextlib.suppress(psutil.Error):
+                one.kill()
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def _left_in(folder: Path) -> list[psutil.Process]:
+    """Ray's processes whose folder this is: their command lines name it."""
+    every = psutil.process_iter(["cmdline"])
+    return [one for one in every if str(folder) in " ".join(one.info["cmdline"] or ())]
 
 
 @dataclass(frozen=True, slots=True)
