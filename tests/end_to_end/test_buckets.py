@@ -5,10 +5,8 @@ from __future__ import annotations
 import io
 import json
 import os
-import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +14,7 @@ import pytest
 import soundfile as sf
 
 import raypipe
-from raypipe.errors import OutputBusy, StorageError, UsageError
+from raypipe.errors import StorageError, UsageError
 from raypipe.storage import retry
 from tests.signals import noise
 from tests.stores import S3, Fault, each, first
@@ -259,74 +257,6 @@ def test_one_object_that_is_kept_from_us_fails_alone(s3: S3) -> None:
     s3.proxy.fault = first(10**6, denied, lambda r: r.method == "GET" and "001.flac" in r.path)
     report = run(source, f"s3://{s3.bucket}/out")
     assert (report.totals.done, report.totals.failed) == (2, 1)
-
-
-def start(s3: S3, *arguments: str, **more: str) -> subprocess.Popen[bytes]:
-    """A run of the command line, in a process of its own."""
-    environment = {**os.environ, **s3.environment, **more}
-    return subprocess.Popen(
-        [*COMMAND, "enhance", *arguments, "--model", "recurrent", "--segment", "0.5"],
-        env=environment, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL,
-    )  # fmt: skip
-
-
-def wait_for_outputs(s3: S3, count: int, process: subprocess.Popen[bytes]) -> None:
-    until_s = time.monotonic() + 60
-    while len([k for k in s3.objects("out") if ".raypipe" not in k]) < count:
-        assert process.poll() is None, process.stderr.read() if process.stderr else ""
-        assert time.monotonic() < until_s
-        time.sleep(0.02)
-
-
-@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGINT])
-def test_a_run_that_was_killed_is_gone_on_with(
-    s3: S3, tmp_path: Path, number: signal.Signals
-) -> None:
-    files = inputs(24)
-    source, output = fill(s3, files), f"s3://{s3.bucket}/out"
-    s3.proxy.fault = each(1, Fault(late_s=0.05), lambda r: r.method == "PUT")
-    process = start(s3, source, output, "--executor", "inline", "--lanes", "2", "--quiet")
-    wait_for_outputs(s3, 3, process)
-    process.send_signal(number)
-    _, said = process.communicate(timeout=60)
-    assert process.returncode == (-9 if number == signal.SIGKILL else 130), said
-    if number == signal.SIGINT:
-        assert left_over(s3) == s3.uploads() == []
-    s3.proxy.forget()
-    before = set(s3.tree("out"))
-    assert 3 <= len(before) < 24
-    report = run(source, output)
-    totals = report.totals
-    assert (totals.files, totals.failed, totals.done + totals.skipped) == (24, 0, 24)
-    assert totals.skipped >= len(before) - 1
-    run(write(tmp_path / "in", files), tmp_path / "out")
-    assert s3.tree("out") == tree(tmp_path / "out")
-    assert left_over(s3) == s3.uploads() == []
-
-
-def test_a_second_run_is_refused_and_told_who_writes_there(s3: S3) -> None:
-    source, output = fill(s3, inputs(24)), f"s3://{s3.bucket}/out"
-    s3.proxy.fault = each(1, Fault(late_s=0.1), lambda r: r.method == "PUT")
-    process = start(s3, source, output, "--executor", "inline", "--lanes", "2", "--quiet")
-    try:
-        wait_for_outputs(s3, 1, process)
-        with pytest.raises(OutputBusy, match=rf"process {process.pid} on .*last heard of"):
-            run(source, output)
-    finally:
-        process.send_signal(signal.SIGINT)
-        process.communicate(timeout=60)
-    assert run(source, output).totals.failed == 0
-
-
-@pytest.mark.ray
-@pytest.mark.slow
-def test_on_ray(s3: S3, wanted: dict[str, bytes]) -> None:
-    source, output = fill(s3, inputs()), f"s3://{s3.bucket}/out"
-    process = start(s3, source, output, "--workers", "2", "--executor", "ray", "--lanes", "4")
-    _, said = process.communicate(timeout=120)
-    assert process.returncode == 0, said.decode()
-    assert s3.tree("out") == wanted
-    assert left_over(s3) == s3.uploads() == []
 
 
 def test_plan_and_dry_run(s3: S3) -> None:
