@@ -49,6 +49,7 @@ class NullExecutor:
     """Says at once that all was done."""
 
     depth = 2
+    watched = False
 
     def __init__(self, workers: int = WORKERS, at_once: int | None = None) -> None:
         self.workers = workers

@@ -23,6 +23,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Protocol
 
 import click
 import numpy as np
@@ -99,49 +100,94 @@ def undisturbed(inputs: Path, output: Path) -> dict[str, str]:
     return tree(output)
 
 
-class Watcher(threading.Thread):
-    """Looks at the output all the time; a published file must be whole at the first look."""
+class Seen(Protocol):
+    """An output from outside."""
 
-    def __init__(self, output: Path, wanted: dict[str, str]) -> None:
+    every_s: float
+    """Time between two looks."""
+
+    def look(self) -> dict[str, object]:
+        """What is published: relative name, and what changes when a file is written again."""
+
+    def digest(self, name: str) -> str:
+        """Sha256 of a published file."""
+
+
+class Folder:
+    """An output folder from outside."""
+
+    every_s = 0.01
+    """Time between two looks."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def look(self) -> dict[str, object]:
+        """What is published: relative name, and what changes when a file is written again."""
+        if not self._path.is_dir():
+            return {}
+        found: dict[str, object] = {}
+        for path in published(self._path):
+            stat = path.stat()
+            found[str(path.relative_to(self._path))] = stat.st_ino, stat.st_mtime_ns
+        return found
+
+    def digest(self, name: str) -> str:
+        """Sha256 of a published file."""
+        return digest(self._path / name)
+
+
+class Watcher(threading.Thread):
+    """Looks at the output all the time; a published file must be whole at the first look.
+
+    Attributes
+    ----------
+    faults : list of str
+        Files that were not whole, at the first look or at a later one.
+    rewritten : list of str
+        Files that were written again though they had been published.
+    times_s : list of float
+        When each file was seen first (monotonic clock).
+    """
+
+    def __init__(self, output: Seen, wanted: dict[str, str]) -> None:
         super().__init__(daemon=True)
         self._output, self._wanted = output, wanted
-        self._seen: dict[str, tuple[int, int]] = {}
+        self._seen: dict[str, object] = {}
         self._over = threading.Event()
         self.faults: list[str] = []
+        self.rewritten: list[str] = []
+        self.times_s: list[float] = []
 
     def run(self) -> None:
         """Look until told to stop."""
-        while not self._over.is_set():
+        while not self._over.wait(self._output.every_s):
             self.look()
-            time.sleep(0.01)
 
     def look(self) -> None:
         """Look once."""
-        if not self._output.is_dir():
-            return
-        for path in published(self._output):
-            name = str(path.relative_to(self._output))
-            found = path.stat()
-            identity = found.st_ino, found.st_mtime_ns
-            if name not in self._seen:
-                self._seen[name] = identity
-                if digest(path) != self._wanted.get(name):
-                    self.faults.append(f"{name}: visible before it was whole")
-            elif self._seen[name] != identity:
-                self._seen[name] = identity
-                self.faults.append(f"{name}: written again though it was published")
+        for name, identity in self._output.look().items():
+            before = self._seen.get(name)
+            if identity == before:
+                continue
+            self._seen[name] = identity
+            if before is None:
+                self.times_s.append(time.monotonic())
+            else:
+                self.rewritten.append(name)
+            if self._output.digest(name) != self._wanted.get(name):
+                self.faults.append(f"{name}: visible before it was whole, or written otherwise")
 
     @property
     def count(self) -> int:
         """Files seen so far."""
         return len(self._seen)
 
-    def stop(self) -> list[str]:
-        """End; give the faults."""
+    def stop(self) -> None:
+        """End, with a last look."""
         self._over.set()
         self.join()
         self.look()
-        return self.faults
 
 
 def processes(run: subprocess.Popen[bytes], victim: str) -> list[psutil.Process]:
@@ -176,7 +222,7 @@ def one_round(
     """Run, kill, run again, look."""
     result = Round(victim)
     begin_s = time.monotonic()
-    watcher = Watcher(output, wanted)
+    watcher = Watcher(Folder(output), wanted)
     watcher.start()
     run = start(inputs, output)
     least = chance.randrange(0, max(1, len(wanted) * 3 // 4))
@@ -200,7 +246,9 @@ def one_round(
         _, errors = run.communicate(timeout=RUN_TIMEOUT_S)
     if run.returncode != 0:
         result.faults.append(f"the last run ended with {run.returncode}: {errors.decode()}")
-    result.faults += watcher.stop()
+    watcher.stop()
+    result.faults += watcher.faults
+    result.faults += [f"{n}: written again though it was published" for n in watcher.rewritten]
     if tree(output) != wanted:
         result.faults.append("the tree differs from an undisturbed run's")
     left = os.listdir(output / ".raypipe/tmp")

@@ -25,7 +25,7 @@ import numpy as np
 from raypipe.dispatch import Dispatch
 from raypipe.dsp.level import LevelMeter
 from raypipe.execution.events import BatchDone, Event, WorkerReady
-from raypipe.execution.ray_executor import RayExecutor
+from raypipe.execution.ray_executor import Crew, RayExecutor
 from raypipe.inference.zoo import find_model, load_lane_model
 from raypipe.pipelines.enhance import Enhance, Job
 from raypipe.pipelines.stage import join_states
@@ -170,9 +170,9 @@ class Watched(RayExecutor):
     ready_s: float | None = None
     """When the last worker was ready."""
 
-    def note(self) -> None:
-        """Begin to take notes."""
-        self._left = self.workers
+    def note(self, workers: int) -> None:
+        """Begin to take notes of so many."""
+        self._left = workers
         self.stepped: dict[str, list[tuple[float, float]]] = defaultdict(list)
         self.worker_bytes = 0
 
@@ -224,6 +224,9 @@ class Meter:
             raise Enough
         self.end = self.now(progress)
 
+    def note(self, text: str) -> None:
+        """Nothing."""
+
     def outcome(self, outcome: Outcome) -> None:
         """Every file must be done."""
         assert isinstance(outcome, Done), outcome
@@ -272,14 +275,13 @@ def _drive(load: Load, state: State, place: Place, source: str) -> Mapping[str, 
     make_collector: partial[Any] = partial(Ledger, place)
     if load.on_disk:
         make_collector = partial(Collector, CollectorJob(place, "throttled", "count", True))
-    executor = Watched(
-        partial(Throttled, load.speed, state), make_collector, load.workers, load.address
-    )
+    crew = Crew(asked=load.workers)
+    executor = Watched(partial(Throttled, load.speed, state), make_collector, load.address, crew)
     report = RunReport("", {}, {}, {})
     meter = Meter(executor, report, load)
     try:
         executor.start()
-        executor.note()
+        executor.note(load.workers)
         dispatch = Dispatch(
             Schedule(DEFAULT_LANES, load.workers), executor, made_up(load, source), report,
             RunSettings(), Listed(0, 0, False), lambda files: {}, time.monotonic(), meter,

@@ -23,6 +23,8 @@ from raypipe.execution.events import (
     WorkerReady,
     WorkerRetired,
 )
+from raypipe.monitoring.monitor import Monitor
+from raypipe.monitoring.standing import Queues
 from raypipe.plan.collisions import Listed
 from raypipe.plan.schedule import Schedule
 from raypipe.results.report import RunReport
@@ -75,6 +77,9 @@ class Watch(Protocol):
     def outcome(self, outcome: Outcome) -> None:
         """Called once for each file."""
 
+    def note(self, text: str) -> None:
+        """Something that a person may want to know."""
+
 
 class Dispatch:
     """One run's loop.
@@ -96,6 +101,8 @@ class Dispatch:
         When the run began (monotonic clock).
     watch : Watch, optional
         Is told of progress and outcomes.
+    monitor : Monitor, optional
+        Is told of batches, workers and queues.
     """
 
     def __init__(
@@ -109,11 +116,13 @@ class Dispatch:
         published: Callable[[Sequence[AudioFile]], Mapping[str, Outcome]],
         begin_s: float,
         watch: Watch | None = None,
+        monitor: Monitor | None = None,
     ) -> None:
         self.schedule, self.executor, self.report = schedule, executor, report
         self.settings, self.watch, self._published = settings, watch, published
         self.progress = Progress(listed=listed.files, total_bytes=listed.bytes)
         self.progress.all_listed = listed.complete
+        self._monitor = monitor
         self._listed_before, self._seen = listed.files, 0
         self._pace_s: float | None = None
         self._todo: Iterator[AudioFile | Outcome] | None = todo
@@ -208,23 +217,37 @@ class Dispatch:
             self._ready_s = self._ready_s or time.monotonic()
             self.report.totals.startup_s = self._ready_s - self._begin_s
             self._has[event.worker] = 0
+            if self._monitor is not None:
+                self._monitor.ready(event.worker)
         elif isinstance(event, WorkerRetired):
             self._has.pop(event.worker, None)
             self.schedule.forget_worker(event.worker)
+            self.report.totals.retired_workers += 1
+            if self._monitor is not None:
+                self._monitor.lost(event.worker)
         elif isinstance(event, WorkerLost):
-            self._has.pop(event.worker, None)
-            self.schedule.forget_worker(event.worker)
-            for failed in self.schedule.lost(
-                event.running, event.waiting, event.why, node_lost=event.node_lost
-            ):
-                self._fail_open(failed)
+            self._worker_lost(event)
         else:
             self._collector_lost(event)
+
+    def _worker_lost(self, event: WorkerLost) -> None:
+        self._has.pop(event.worker, None)
+        totals = self.report.totals
+        totals.worker_restarts += 1
+        totals.lost_batches += (event.running is not None) + len(event.waiting)
+        if self._monitor is not None:
+            self._monitor.lost(event.worker)
+        self.schedule.forget_worker(event.worker)
+        for failed in self.schedule.lost(
+            event.running, event.waiting, event.why, node_lost=event.node_lost
+        ):
+            self._fail_open(failed)
 
     def _collected(self, answer: Collected) -> None:
         if isinstance(answer, Gap):  # of a file whose loss was not told before: our own mistake
             raise AssertionError(answer.text)
         if isinstance(answer, Published):
+            self.report.totals.publish_s += answer.publish_s
             self._close(answer.ticket, answer.done)
         else:
             self._close(answer.ticket, Failed(self.schedule.file(answer.ticket), answer.reason))
@@ -237,6 +260,9 @@ class Dispatch:
         totals.busy_s = add_up((totals.busy_s, result.busy_s))
         totals.lane_s += result.lane_s
         totals.longest_s += result.longest_s
+        totals.batches += 1
+        if self._monitor is not None:
+            self._monitor.stepped(event.worker, result)
         self._measure(batch, result)
         for segment, answer in zip(batch.segments, result.answers, strict=True):
             if isinstance(answer, Stepped) and answer.ticket in self.schedule:
@@ -260,6 +286,7 @@ class Dispatch:
 
     def _count(self, file: AudioFile, answer: Stepped, *, first: bool) -> None:
         self.progress.audio_s += answer.read / answer.info.rate_hz
+        self.report.totals.audio_in_s = self.progress.audio_s
         if first:
             self.progress.opened_bytes += file.size
             frames = answer.info.frames if answer.info.frames is not None else answer.read
@@ -269,6 +296,7 @@ class Dispatch:
         """Begin its files again, but for those that it had still put in place."""
         tickets = event.tickets
         if tickets is None:
+            self.report.totals.collector_restarts += 1
             tickets = self.schedule.tickets_of(event.collector)
         tickets = tuple(ticket for ticket in tickets if ticket in self.schedule)
         published = self._published([self.schedule.file(ticket) for ticket in tickets])
@@ -284,6 +312,7 @@ class Dispatch:
                 self._end(again)
             else:
                 self._collector[again] = collector
+                self.report.totals.reopened_files += 1
             if event.tickets is not None:
                 self.executor.drop(event.collector, ticket)
 
@@ -322,6 +351,14 @@ class Dispatch:
             self.report.totals.x_real_time = self.report.totals.audio_s / working_s
         if self.watch is not None:
             self.watch.progress(self.progress)
+        if self._monitor is not None:
+            self._monitor.look(self.progress, self._queues)
+
+    def _queues(self) -> Queues:
+        return Queues(
+            len(self.schedule), self.schedule.ready, sum(self._has.values()),
+            self.executor.backlog(),
+        )  # fmt: skip
 
 
 def _lane_seconds(segment: Segment, segment_s: float) -> float:

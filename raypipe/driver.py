@@ -25,6 +25,8 @@ from raypipe.execution.inline import InlineExecutor
 from raypipe.execution.needs import worker_bytes
 from raypipe.execution.worker import Worker, WorkerJob
 from raypipe.inference.zoo import ModelFile, find_model
+from raypipe.monitoring.monitor import Monitor, start_monitor
+from raypipe.monitoring.standing import About
 from raypipe.plan.collisions import Guard, Listed, refuse_collisions
 from raypipe.plan.route import Route, find_route
 from raypipe.plan.scan import scan
@@ -34,6 +36,7 @@ from raypipe.results.journal import Journal, published_by
 from raypipe.results.report import RunReport, settings_facts
 from raypipe.settings import RunSettings
 from raypipe.storage import (
+    LocalPlace,
     Place,
     absolute,
     hold,
@@ -101,14 +104,17 @@ def run(
     with hold(work.route.output_root, work.route.output_name) as place:
         todo = _to_do(work, place)
         try:
-            with _executor(work, place) as (executor, lanes):
-                result.place |= {"workers": executor.workers, "lanes": lanes}
+            with (
+                _executor(work, place, watch) as (executor, lanes),
+                _monitor(work, place, executor, lanes, result, begin_s) as monitor,
+            ):
+                result.place |= {"run": place.run, "workers": executor.workers, "lanes": lanes}
                 schedule = Schedule(lanes, executor.workers, settings.segment_s)
                 find = partial(published_by, place, fingerprint=work.fingerprint)
                 try:
                     Dispatch(
                         schedule, executor, todo, result, settings, work.listed, find, begin_s,
-                        watch,
+                        watch, monitor,
                     ).run()  # fmt: skip
                 finally:
                     result.place |= executor.facts()
@@ -193,7 +199,7 @@ def _without_work(
 
 
 @contextlib.contextmanager
-def _executor(work: _Work, place: Place) -> Iterator[tuple[Executor, int]]:
+def _executor(work: _Work, place: Place, watch: Watch | None) -> Iterator[tuple[Executor, int]]:
     """The executor that the settings or the size of the job ask for, and its workers' lanes."""
     settings = work.settings
     inline = works_inline(settings, work.listed, died_inline=place.marked(INLINE_MARK))
@@ -211,7 +217,9 @@ def _executor(work: _Work, place: Place) -> Iterator[tuple[Executor, int]]:
         place.mark(INLINE_MARK)
         executor = InlineExecutor(make_worker, make_collector)
     else:
-        executor = _on_ray(make_worker, make_collector, work, place, Tuned(lanes, auto.workers))
+        told = partial(_note_dashboard, watch) if settings.dashboard else None
+        auto = Tuned(lanes, auto.workers)
+        executor = _on_ray(make_worker, make_collector, work, place, auto, told)
     try:
         executor.start()
         yield executor, lanes
@@ -226,6 +234,7 @@ def _on_ray(
     work: _Work,
     place: Place,
     auto: Tuned,
+    dashboard: Callable[[str], None] | None,
 ) -> Executor:
     from raypipe.execution.ray_executor import Crew, RayExecutor  # half a second to import
     from raypipe.execution.sight import sight_of
@@ -241,7 +250,7 @@ def _on_ray(
         run=place.run,
         see=lambda: sight_of(_sources(work), place),
     )
-    return RayExecutor(make_worker, make_collector, settings.address, crew)
+    return RayExecutor(make_worker, make_collector, settings.address, crew, dashboard)
 
 
 def _sources(work: _Work) -> Iterator[tuple[str, int | None]]:
@@ -254,11 +263,27 @@ def _sources(work: _Work) -> Iterator[tuple[str, int | None]]:
         yield file.path, file.size
 
 
+def _note_dashboard(watch: Watch | None, url: str) -> None:
+    if watch is not None:
+        watch.note(f"dashboard: {url} (if it asks for a token: `ray get-auth-token`)")
+
+
+def _monitor(
+    work: _Work, place: Place, executor: Executor, lanes: int, result: RunReport, begin_s: float
+) -> Monitor:
+    route = work.route
+    output = os.path.join(route.output_root, route.output_name or "").rstrip("/")
+    about = About(place.run, work.model.card.name, output, lanes)
+    private = place.private if isinstance(place, LocalPlace) and work.resumable else None
+    return start_monitor(about, result.totals, begin_s, private, watched=executor.watched)
+
+
 def works_inline(settings: RunSettings, listed: Listed, *, died_inline: bool) -> bool:
     """``auto``: inline where the job is small, nobody asked for more, and it did not die of it."""
     if settings.executor != "auto":
         return settings.executor == "inline"
     asked_for_ray = settings.address is not None or (settings.workers or 1) > 1
+    asked_for_ray |= settings.dashboard
     small = listed.complete and listed.bytes <= SMALL_JOB_BYTES
     return small and not asked_for_ray and not died_inline
 

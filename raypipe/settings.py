@@ -64,6 +64,8 @@ class RunSettings:
     address: str | None = None
     """Ray cluster to attach to; ``auto``: the one that this machine or job belongs to; None: a
     local one of our own."""
+    dashboard: bool = False
+    """Start a local Ray with its dashboard, and say where that can be seen."""
     include: tuple[str, ...] = ()
     """Glob patterns; a file must match one of them (against its relative name or base name)."""
     exclude: tuple[str, ...] = ()
@@ -113,6 +115,8 @@ class RunSettings:
             raise UsageError(f"suffix must not hold a path separator: {self.suffix!r}")
         if self.executor == "inline" and (self.address or (self.workers or 1) > 1):
             raise UsageError("executor inline works in this process: no address, no 2nd worker")
+        if self.executor == "inline" and self.dashboard:
+            raise UsageError("executor inline works in this process: no Ray, no dashboard")
         if self.raw is not None:
             check_raw(self.raw)
 

@@ -313,6 +313,8 @@ class Published:
 
     ticket: int
     done: Done
+    publish_s: float = field(default=0.0, compare=False)
+    """Seconds that the collector has worked since it last told; in one of a call's answers."""
 
 
 @dataclass(frozen=True, slots=True)

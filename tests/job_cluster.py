@@ -61,7 +61,7 @@ class JobCluster:
 @contextlib.contextmanager
 def job_cluster(cpus: int = 2, auth: str = "token") -> Iterator[JobCluster]:
     """Start it, give it, stop every process of it; `auth` is ``token`` or ``disabled``."""
-    folder = Path(tempfile.mkdtemp(prefix="rp", dir="/tmp"))  # sockets want short paths
+    folder = Path(tempfile.mkdtemp(prefix="rpjob", dir="/tmp"))  # sockets want short paths
     home = folder / "home"
     (home / ".ray").mkdir(parents=True)
     token = secrets.token_hex(32)

@@ -67,6 +67,9 @@ class Chaos:
     published: dict[str, int] = field(default_factory=dict)
     pending: list[Event] = field(default_factory=list)
     generation: int = 0
+    workers_lost: int = 0
+    workers_retired: int = 0
+    collectors_lost: int = 0
 
     @property
     def workers(self) -> int:
@@ -135,10 +138,12 @@ class Chaos:
         done: list[Event] = [BatchDone(worker, self.step(self.queues[worker].pop(0)))]
         if self.comings and worker not in self.retired and self.chance.random() < 0.1:
             self.retired.add(worker)
+            self.workers_retired += 1
             done.append(WorkerRetired(worker))
         return done
 
     def lose_worker(self, worker: str) -> Event:
+        self.workers_lost += 1
         queue = self.queues.pop(worker)
         self.retired.discard(worker)
         node_lost = self.chance.random() < 0.5
@@ -151,6 +156,7 @@ class Chaos:
 
     def lose_collector(self, index: int) -> Event:
         self.collectors[index].clear()
+        self.collectors_lost += 1
         return CollectorLost(index, None)
 
     def step(self, batch: FrameBatch) -> BatchResult:
@@ -240,6 +246,10 @@ def test_each_file_ends_in_exactly_one_outcome_whatever_is_lost(
     totals = report.totals
     assert (totals.files, totals.failed) == (len(lengths), len(failed))
     assert totals.done + totals.skipped + totals.failed == totals.files
+    assert totals.worker_restarts == executor.workers_lost
+    assert totals.retired_workers == executor.workers_retired
+    assert totals.lost_batches >= totals.worker_restarts
+    assert totals.collector_restarts == executor.collectors_lost
 
 
 def test_the_first_file_is_done_long_before_the_listing_ends() -> None:

@@ -29,13 +29,16 @@ MAY_IMPORT: dict[str, set[str]] = {
     "pipelines": BASE | SOUND,
     "results": BASE | SOUND,
     "execution": BASE | SOUND | {"pipelines"},
+    "monitoring": BASE,
     "tuning": BASE | {"inference"},
-    "dispatch": BASE | {"plan", "execution", "results"},
-    "driver": BASE | SOUND | {"plan", "execution", "results", "pipelines", "dispatch", "tuning"},
+    "dispatch": BASE | {"plan", "execution", "results", "monitoring"},
+    "driver": BASE
+    | SOUND
+    | {"plan", "execution", "results", "pipelines", "monitoring", "dispatch", "tuning"},
     "survey": BASE | SOUND | {"plan", "execution", "pipelines", "driver", "tuning"},
     "enhancer": BASE | SOUND | {"pipelines"},
     "ray_data": BASE | SOUND | {"pipelines", "enhancer"},
-    "cli": BASE | SOUND | {"pipelines", "plan", "execution", "results"} | DRIVING,
+    "cli": BASE | SOUND | {"pipelines", "plan", "execution", "results", "monitoring"} | DRIVING,
 }
 """What each room may import from besides itself. A room is a folder or a file of the package."""
 
@@ -45,7 +48,7 @@ FACE = "__init__"
 MEET_IN_THE_DRIVER = {"plan", "execution", "results"}
 MEETING_PLACES = {"driver", "dispatch", "survey"}
 
-MAY_IMPORT_RAY = {"execution", "serve", "telemetry"}
+MAY_IMPORT_RAY = {"execution", "serve", "monitoring"}
 NEVER_AT_RUN_TIME = {"tensorflow", "tf_keras", "keras", "torch"}
 
 MOST_LINES = 400

@@ -41,6 +41,10 @@ def test_a_toml_table_gives_the_raw_layout(tmp_path: Path) -> None:
         ({"worker_memory": "all"}, "worker_memory_gb must be auto or a number, not 'all'"),
         ({"worker_memory": 0}, "worker_memory_gb must be more than 0 GB, not 0"),
         ({"timeout_s": -1}, "timeout_s must be more than 0 seconds, not -1"),
+        (
+            {"executor": "inline", "dashboard": True},
+            "executor inline works in this process: no Ray",
+        ),
         ({"executor": "dask"}, "executor must be one of auto, inline, ray, not 'dask'"),
         ({"clip": "hard"}, "clip must be one of count, scale, not 'hard'"),
         ({"overwrite": "perhaps"}, "overwrite must be true or false, not 'perhaps'"),
@@ -84,6 +88,7 @@ OTHER = {
     "lanes": 7,
     "executor": "ray",
     "address": "auto",
+    "dashboard": True,
     "include": ("*.wav",),
     "exclude": ("*.wav",),
     "raw": RawLayout(8000),

@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from raypipe.cli.options import in_and_out, settings_of, settings_options
-from raypipe.cli.quiet import c_libraries_silenced
+from raypipe.cli.quiet import ToStandardError, c_libraries_silenced
 from raypipe.cli.words import results_alone, say
 from raypipe.errors import RaypipeError
 from raypipe.settings import RunSettings
@@ -51,7 +51,9 @@ def enhance(
     flags win over the environment, and that over the file.
     """
     settings = settings_of(flags)
-    logging.basicConfig(level=log_level.upper(), format="raypipe: %(message)s")
+    logging.basicConfig(
+        level=log_level.upper(), format="raypipe: %(message)s", handlers=[ToStandardError()]
+    )
     with c_libraries_silenced(), results_alone():
         if dry_run:
             return _dry_run(source, output, settings, quiet=quiet, as_json=as_json)

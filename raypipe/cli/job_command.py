@@ -75,8 +75,9 @@ def job_command(arguments: Sequence[str], working_dir: str | None = None) -> Job
                                f"give a command behind --: {known} IN OUT ...")  # fmt: skip
     folder = working_dir if working_dir and os.path.isdir(working_dir) else None
     with _standing_in(folder):
-        # No prefix for the environment: settings_of looks there itself.
-        context = command.make_context(name, list(rest), parent=_root())
+        context = command.make_context(
+            name, list(rest), parent=_root(), help_option_names=["-h", "--help"]
+        )
         given = dict(context.params)
         source = given.pop("source")
         output = one_output(given.pop("output"), given.pop("output_option"))

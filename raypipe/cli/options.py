@@ -28,6 +28,8 @@ SETTINGS_OPTIONS = (
                  help="Where to work; auto: small jobs in this process, others on Ray."),
     click.option("--address", metavar="ADDRESS",
                  help="Ray cluster to attach to; auto: the one this machine or job belongs to."),
+    click.option("--dashboard", is_flag=True, default=None,
+                 help="Show Ray's dashboard of the run, and say where."),
     click.option("--include", multiple=True, metavar="GLOB",
                  help="Only files that match; may be repeated."),
     click.option("--exclude", multiple=True, metavar="GLOB",

@@ -7,12 +7,26 @@ where it pointed before.
 
 from __future__ import annotations
 
+import logging
 import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import TextIO
 
 STANDARD_ERROR = 2
+
+
+class ToStandardError(logging.StreamHandler[TextIO]):
+    """Writes log lines to what `sys.stderr` is at the moment, not to what it was at first."""
+
+    def __init__(self) -> None:
+        logging.Handler.__init__(self)
+
+    @property
+    def stream(self) -> TextIO:  # type: ignore[override]
+        """Where they go."""
+        return sys.stderr
 
 
 @contextmanager

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import getpass
+import re
 import secrets
 import shlex
 import socket
@@ -28,14 +29,17 @@ STOPPED = 143
 """128 and the number of SIGTERM, which is what a stopped job gets."""
 COMMAND_NOT_FOUND = 127
 
-EXIT_CODES = f"""\b
-Exit codes:
-  0 to 4  the job's own, see `raypipe enhance --help`
-  2       also: the cluster cannot be reached or refuses; nothing was submitted
-  5       the cluster was lost, or could not start the job
-  130     interrupted; the job goes on, or was interrupted itself
-  {STOPPED}     the job was stopped
+SECRET = re.compile(r"KEY|SECRET|TOKEN|PASSWORD|CREDENTIAL")
+"""Names of variables that hold one."""
+
+MORE_EXIT_CODES = f"""\
+  These are the job's own. Besides:
+  2    the cluster cannot be reached, or refuses
+  5    the cluster was lost, or could not start the job
+  130  you have left; the job goes on
+  {STOPPED}  the job was stopped; submit it again to go on
 """
+"""What `raypipe submit --help` says behind the exit codes of all commands."""
 
 
 @click.command(context_settings={"allow_interspersed_args": False})
@@ -51,7 +55,7 @@ Exit codes:
               help="Folder that is uploaded; relative paths then lead into it.")  # fmt: skip
 @click.option("--env", "env", multiple=True, metavar="NAME[=VALUE]",
               help="Environment variable for the job, NAME alone for its value here; may be "
-              "repeated.")  # fmt: skip
+              "repeated. Ray logs it on the nodes: secrets are better given to them.")  # fmt: skip
 @click.option("--submission-id", metavar="ID", help="Name of the job; default: one is made.")
 @click.option("--no-wait", is_flag=True, help="Print the job's id and leave.")
 @click.option("--follow", metavar="ID", help="Follow a job that was submitted earlier.")
@@ -89,6 +93,8 @@ def submit(
     if command.paths:
         names = ", ".join(show(path) for path in command.paths)
         _tell(f"{names}: every node of the cluster must see this path")
+    for secret in filter(SECRET.search, variables):
+        _tell(f"{secret}: Ray writes a job's variables into logs on the nodes; a role is safer")
     name = submission_id or _new_id()
     try:
         api.submit(

@@ -18,6 +18,7 @@ import click
 from rich.console import Console, ConsoleOptions, RenderableType, RenderResult
 from rich.constrain import Constrain
 from rich.progress import BarColumn, Progress, TextColumn
+from rich.text import Text
 
 from raypipe.cli.ending import Ending
 from raypipe.cli.words import clock, counted, say
@@ -48,6 +49,9 @@ class Watcher(Protocol):
 
     def outcome(self, outcome: Outcome) -> None:
         """Called once for each file."""
+
+    def note(self, text: str) -> None:
+        """Called where there is something to know beforehand."""
 
     def summary(self, report: RunReport, output: str, report_path: str | None) -> None:
         """Called at the end."""
@@ -89,6 +93,9 @@ class QuietWatch:
         """Keep what the ending will name."""
         self._ending.take(outcome)
 
+    def note(self, text: str) -> None:
+        """Nothing."""
+
     def summary(self, report: RunReport, output: str, report_path: str | None) -> None:
         """What failed."""
         self._ending.print_failed(report_path)
@@ -111,6 +118,11 @@ class LineWatch(QuietWatch):
             self._next_s = time.monotonic() + LINE_INTERVAL_S
             with contextlib.suppress(OSError):  # a full log must not end the run
                 click.echo(f"raypipe: {progress_words(progress)}", err=True)
+
+    def note(self, text: str) -> None:
+        """Print it."""
+        with contextlib.suppress(OSError):
+            click.echo(f"raypipe: {text}", err=True)
 
     def summary(self, report: RunReport, output: str, report_path: str | None) -> None:
         """What was done, and what needs a person."""
@@ -145,6 +157,10 @@ class BarWatch(LineWatch):
         trace: TracebackType | None,
     ) -> None:
         self._bar.stop()
+
+    def note(self, text: str) -> None:
+        """Print it above the bar."""
+        self._bar.console.print(Text(f"raypipe: {text}"), soft_wrap=True)
 
     def progress(self, progress: Standing) -> None:
         """Move the bar."""

@@ -31,9 +31,9 @@ def gigabytes(size: int) -> str:
     return f"{size / 1000:.0f} kB"
 
 
-def counted(number: int, noun: str) -> str:
-    """``1 file``, ``2 files``."""
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+def counted(number: int, noun: str, many: str = "") -> str:
+    """``1 file``, ``2 files``; `many` where an s is not enough."""
+    return f"{number} {noun}" if number == 1 else f"{number} {many or noun + 's'}"
 
 
 _results: ContextVar[TextIO | None] = ContextVar("results", default=None)

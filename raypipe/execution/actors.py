@@ -17,6 +17,7 @@ import ray
 
 from raypipe.execution.events import Collects, Steps
 from raypipe.execution.limits import allow_many_files, keep_memory
+from raypipe.execution.sealed import sealed, unsealed
 from raypipe.execution.shipping import Shipped, path_here
 from raypipe.execution.sight import Sight, look
 from raypipe.types import Collected, FrameBatch, Piece
@@ -75,8 +76,8 @@ class WorkerActor:
     def step(self, batch: FrameBatch, collectors: tuple[int, ...]) -> Any:
         """Facts, then one list of pieces for each of the collectors, as separate objects."""
         assert self._worker is not None, "load() comes first"
-        result, pieces = self._worker.step(batch)
-        return (result, *(pieces.get(index, []) for index in collectors))
+        result, pieces = self._worker.step(unsealed(batch))
+        return (sealed(result), *(pieces.get(index, []) for index in collectors))
 
 
 @ray.remote(num_cpus=0, max_restarts=0, max_task_retries=0)

@@ -3,13 +3,16 @@
 A Ray with token authentication answers nobody who does not show the token, and
 since 2.60 local clusters have it on by themselves; yet a process shows it only
 where ``RAY_AUTH_MODE`` is ``token``, which hardly a shell has set. So raypipe
-looks in the three places in which Ray itself looks, in Ray's order, and sets
-the mode in its own process: nothing on a command line, nothing in a log.
+asks the cluster, looks in the three places in which Ray itself looks, in Ray's
+order, and sets the mode in its own process: nothing on a command line, nothing in
+a log. Where the cluster wants none, the mode stays as it is: a driver that wants
+tokens does not hear the workers of a cluster without.
 """
 
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
@@ -20,6 +23,10 @@ MODE = "RAY_AUTH_MODE"
 TEXT = "RAY_AUTH_TOKEN"
 PATH = "RAY_AUTH_TOKEN_PATH"
 HOME_PATH = "~/.ray/auth_token"
+
+ASK = "/ray.rpc.NodeInfoGcsService/CheckAlive"
+"""The smallest of the cluster's services; it wants the token like all others."""
+ASK_S = 5.0
 
 PLACES = f"{TEXT}, {PATH}, {HOME_PATH}"
 
@@ -65,33 +72,52 @@ def find_token(environment: Mapping[str, str] | None = None) -> Token | None:
     return Token(text, HOME_PATH) if text else None
 
 
-def use_token() -> Token | None:
-    """Let Ray show the token from now on, in this process, if there is one.
+def use_token(address: str) -> None:
+    """Let Ray show its token from now on, in this process, if the cluster wants one.
 
-    Where the user has set ``RAY_AUTH_MODE``, that stays as it is.
+    Where the user, or the cluster that a job runs in, has set ``RAY_AUTH_MODE``, all is left to
+    Ray.
 
-    Returns
-    -------
-    Token or None
-        What will be shown.
+    Parameters
+    ----------
+    address : str
+        Host and port of the cluster's own service, 6379 mostly; nothing is done about others.
 
     Raises
     ------
     UsageError
-        See `find_token`.
+        If the cluster wants a token, and there is none, or not this one.
     """
-    mode = os.environ.get(MODE)
-    if mode is not None and mode.lower() != "token":
-        return None
+    if MODE in os.environ or _lets_in(address, None):
+        return
     token = find_token()
-    if token is None or mode is not None:
-        return token
+    if token is None:
+        raise UsageError(f"the cluster at {address} wants a token, and none was found in {PLACES}")
+    if not _lets_in(address, token):
+        raise UsageError(
+            f"the cluster at {address} does not accept the token from {token.origin}; "
+            "wanted is the one that it was started with"
+        )
     from ray import _raylet
 
-    if hasattr(_raylet, "AuthenticationTokenLoader"):  # Ray 2.52 and later
-        os.environ[MODE] = "token"
-        _raylet.Config.initialize("")  # Ray has read its settings when it was imported
-    return token
+    os.environ[MODE] = "token"
+    # Ray has read its settings when it was imported.
+    _raylet.Config.initialize("")  # type: ignore[attr-defined]
+
+
+def _lets_in(address: str, token: Token | None) -> bool:
+    """False if the cluster says that it wants a token, or another one."""
+    if not re.fullmatch(r"[^/]+:\d+", address):
+        return True  # "auto": Ray knows where to look, and what to do there
+    import grpc  # type: ignore[import-untyped]  # what Ray's own processes speak
+
+    shown = [(name.lower(), text) for name, text in token.header.items()] if token else []
+    with grpc.insecure_channel(address, options=[("grpc.enable_http_proxy", 0)]) as channel:
+        try:
+            channel.unary_unary(ASK)(b"", timeout=ASK_S, metadata=shown)
+        except grpc.RpcError as error:
+            return bool(error.code() != grpc.StatusCode.UNAUTHENTICATED)
+    return True
 
 
 def _read(path: str) -> str:

@@ -12,14 +12,15 @@ import signal
 import socket
 import threading
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import ray
 from ray.exceptions import RaySystemError, RpcError
 
 from raypipe.errors import UsageError
-from raypipe.execution.auth import PLACES, use_token
+from raypipe.execution.auth import use_token
 
 CLIENT = "ray://"
 """Ray Client's kind of address."""
@@ -33,7 +34,9 @@ STORE_BYTES_PER_WORKER = 512 * MEGABYTE
 
 
 @contextmanager
-def ray_session(address: str | None, workers: int) -> Iterator[bool]:
+def ray_session(
+    address: str | None, workers: int, dashboard: Callable[[str], None] | None = None
+) -> Iterator[bool]:
     """Be connected to Ray inside the ``with`` block; gives True where it is nobody else's.
 
     Parameters
@@ -42,6 +45,9 @@ def ray_session(address: str | None, workers: int) -> Iterator[bool]:
         Cluster to attach to; None: a local Ray that lives as long as the block.
     workers : int
         CPUs of a local Ray.
+    dashboard : callable, optional
+        Is told where Ray's dashboard can be seen; a local Ray has one only for this, as it takes
+        seconds to start.
 
     Raises
     ------
@@ -64,40 +70,41 @@ def ray_session(address: str | None, workers: int) -> Iterator[bool]:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         if address is None:
-            ray.init(
+            session = ray.init(
                 address="local",
                 # Ray starts a process for each CPU beforehand: one more for the collector.
                 num_cpus=workers + 1,
-                include_dashboard=False,
+                include_dashboard=dashboard is not None,
                 log_to_driver=False,
                 logging_level=logging.ERROR,
                 object_store_memory=STORE_BYTES_PER_WORKER * min(workers, 8),
             )
         else:
-            _attach(address)
+            session = _attach(address)
     if handler is not None and threading.current_thread() is threading.main_thread():
         signal.signal(signal.SIGTERM, handler)  # Ray has put its own in its place
+    if dashboard is not None and (url := getattr(session, "dashboard_url", None)):
+        dashboard(url if "://" in url else f"http://{url}")
     try:
         yield address is None
     finally:
         ray.shutdown()
 
 
-def _attach(address: str) -> None:
+def _attach(address: str) -> Any:
+    if address == "auto":
+        address = os.environ.get("RAY_ADDRESS", address)  # as inside a job
     _knock(address)
-    token = use_token()
+    use_token(address)
     try:
-        ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR)
+        return ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR)
     except (ConnectionError, RaySystemError, RpcError, ValueError, RuntimeError) as error:
         cause = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-        shown = f"it was shown the token from {token.origin}" if token else f"no token in {PLACES}"
-        raise UsageError(f"no Ray cluster can be reached at {address}: {cause}; {shown}") from error
+        raise UsageError(f"no Ray cluster can be reached at {address}: {cause}") from error
 
 
 def _knock(address: str) -> None:
     """See at once whether anybody listens; `ray.init` would try for minutes."""
-    if address == "auto":
-        address = os.environ.get("RAY_ADDRESS", address)  # as inside a job
     host, sign, port = address.rpartition(":")
     if not sign or not port.isdigit():
         return  # Ray knows where to look

@@ -100,6 +100,9 @@ class Executor(Protocol):
     def workers(self) -> int:
         """As many as there are or will soon be; known once `start` was called, and may change."""
 
+    watched: bool
+    """True where somebody may look at the metrics of this Ray, now or after the run."""
+
     depth: int
     """Batches that a worker should have at a time, so that it never waits for the driver."""
 

@@ -37,6 +37,7 @@ class InlineExecutor:
 
     depth = 1
     workers = 1
+    watched = False
 
     def __init__(
         self, make_worker: Callable[[str], Steps], make_collector: Callable[[int, str], Collects]

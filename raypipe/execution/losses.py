@@ -43,8 +43,8 @@ def broken_ray(error: RayError) -> RaypipeError:
     if isinstance(error, LocalRayletDiedError):
         what = "Ray's process on this machine has died"
     else:
-        lines = str(error).strip().splitlines()
-        what = f"Ray has failed: {lines[0] if lines else type(error).__name__}"
+        said = " ".join(str(error).strip().splitlines()[:2]) or type(error).__name__
+        what = f"Ray has failed: {said}"
     return RaypipeError(f"{what}; what was done stays, and the same command goes on from there")
 
 

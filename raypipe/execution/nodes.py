@@ -7,7 +7,9 @@ cannot do the work.
 
 from __future__ import annotations
 
+import socket
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,6 +19,13 @@ from raypipe.execution.losses import HEAD_SILENT
 
 LOOK_S = 3.0
 """Time between two looks: one call to the head each, a millisecond or two for a few nodes."""
+
+KNOCK_S = 1.0
+"""Longest wait for the head's port; Ray itself would wait for a minute and then end the process."""
+
+HEAD_S = 40.0
+"""A head that does not answer for so long is lost: less than Ray's minute, so that a run ends in
+order, and longer than a head takes that begins again."""
 
 NODE_ID_LABEL = "ray.io/node-id"
 """The label that Ray gives every node."""
@@ -40,11 +49,13 @@ class Nodes:
     """All nodes; `look` brings them up to date."""
 
     def __init__(self) -> None:
-        self.driver = str(ray.get_runtime_context().get_node_id())
+        context = ray.get_runtime_context()
+        self.driver = str(context.get_node_id())
+        self.head = str(context.gcs_address)
         self.barred: dict[str, str] = {}
         """Nodes that get no actor, each with the reason."""
         self._alive: dict[str, Node] = {}
-        self._looked_s = float("-inf")
+        self._looked_s = self._heard_s = time.monotonic()
         self.look()
 
     def due(self) -> bool:
@@ -55,12 +66,19 @@ class Nodes:
         """Ask the head; where it does not answer, what was known stays."""
         self._looked_s = time.monotonic()
         try:
+            _knock(self.head)
             listed = ray.nodes()
-        except HEAD_SILENT:
+        except (OSError, *HEAD_SILENT):
             return
+        self._heard_s = time.monotonic()
         self._alive = {node.id: node for node in map(_node, listed) if node is not None}
 
-    def __iter__(self) -> Any:
+    @property
+    def head_lost(self) -> bool:
+        """True where the head has not answered for `HEAD_S`."""
+        return self._looked_s - self._heard_s > HEAD_S
+
+    def __iter__(self) -> Iterator[Node]:
         return iter(self._alive.values())
 
     def gone(self, node: str) -> bool:
@@ -92,6 +110,12 @@ class Nodes:
     def __str__(self) -> str:
         count = len(self._alive)
         return f"{self.cpus} CPUs on {count} node{'s' * (count != 1)}"
+
+
+def _knock(address: str) -> None:
+    """See whether anybody listens there; `OSError` where nobody does."""
+    host, _, port = address.rpartition(":")
+    socket.create_connection((host.strip("[]"), int(port)), KNOCK_S).close()
 
 
 def _node(listed: dict[str, Any]) -> Node | None:

@@ -16,11 +16,12 @@ from typing import Any
 import ray
 from ray.exceptions import RayError
 
+from raypipe.errors import RaypipeError
 from raypipe.execution.cluster import ray_session
 from raypipe.execution.collector_pool import CollectorPool
 from raypipe.execution.events import BatchDone, Collects, Event, Steps, WorkerLost
 from raypipe.execution.losses import broken_ray
-from raypipe.execution.nodes import Nodes
+from raypipe.execution.nodes import HEAD_S, Nodes
 from raypipe.execution.seat import Terms
 from raypipe.execution.shipping import ship
 from raypipe.execution.sight import Sight, check_nodes
@@ -71,6 +72,8 @@ class RayExecutor:
         Cluster to attach to; None: a local Ray of our own.
     crew : Crew
         How many workers, and their terms.
+    dashboard : callable, optional
+        See `ray_session`.
     """
 
     depth = 2
@@ -81,11 +84,14 @@ class RayExecutor:
         make_collector: Callable[[int, str], Collects],
         address: str | None = None,
         crew: Crew | None = None,
+        dashboard: Callable[[str], None] | None = None,
     ) -> None:
         self._makers = make_worker, make_collector
         self._stack = ExitStack()
         self._address = address
         self._crew = crew or Crew()
+        self._dashboard = dashboard
+        self.watched = dashboard is not None or address is not None or ray.is_initialized()
         self._sound: dict[int, tuple[dict[int, Any], dict[int, tuple[int, ...]]]] = {}
         self._tickets: dict[int, dict[int, tuple[int, ...]]] = {}
         self._nodes: Nodes | None = None
@@ -106,12 +112,13 @@ class RayExecutor:
             If there is no Ray, or a node cannot see what it must.
         """
         crew = self._crew
-        ours = self._stack.enter_context(ray_session(self._address, crew.count(crew.local)))
+        local = crew.count(crew.local)
+        ours = self._stack.enter_context(ray_session(self._address, local, self._dashboard))
         make_worker, make_collector = self._makers
         terms = Terms(make_worker, crew.model.card.name if crew.model else "", crew.run)
         sight = None
         if ours:
-            count = crew.count(crew.local)
+            count = local
         else:
             nodes = self._nodes = Nodes()
             sight = crew.see() if crew.see is not None else None
@@ -171,6 +178,11 @@ class RayExecutor:
         nodes = self._nodes
         if nodes is not None and nodes.due():
             nodes.look()
+            if nodes.head_lost:
+                raise RaypipeError(
+                    f"the cluster's head at {nodes.head} has not answered for {HEAD_S:g} s; what "
+                    "was done stays, and the same command goes on from there"
+                )
             count = self._crew.count(nodes.cpus)
             self._workers.resize(count)
             self._collectors.most = count
@@ -211,8 +223,9 @@ class RayExecutor:
     def close(self) -> None:
         """Stop the actors, and Ray if it is ours."""
         try:
-            self._workers.close()
-            self._collectors.close(CLOSE_S)
+            if self._nodes is None or not self._nodes.head_lost:
+                self._workers.close()
+                self._collectors.close(CLOSE_S)
         except RayError:
             pass  # Ray itself is gone: nothing is left to be stopped
         finally:

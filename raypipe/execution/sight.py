@@ -12,9 +12,10 @@ import contextlib
 import os
 import time
 import uuid
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import ray
 from ray.exceptions import RayError
@@ -27,6 +28,9 @@ from raypipe.version import VERSION
 
 CHECK_S = 120.0
 """Longest wait for a node's answer: it may have to start a Python first."""
+
+AGAIN_S = 1.0
+"""Time between two looks at who is still there, while some have not answered."""
 
 CACHED_S = 3.0
 """A network file system may tell so long that a new file is not there."""
@@ -139,7 +143,7 @@ def check_nodes(nodes: Nodes, sight: Sight) -> None:
     asked = {node: _ask(node, sight) for node in nodes if node.id != nodes.driver}
     if not asked:
         return
-    ray.wait(list(asked.values()), num_returns=len(asked), timeout=CHECK_S)
+    _await(asked, nodes)
     wrong = {node: _answer(answer) for node, answer in asked.items()}
     if any(wrong.values()):
         nodes.look()
@@ -148,6 +152,17 @@ def check_nodes(nodes: Nodes, sight: Sight) -> None:
     for node in wrong:
         nodes.bar(node.id, wrong[node])
     _refuse([f"{node} {said}" for node, said in wrong.items() if node.cpus])
+
+
+def _await(asked: Mapping[Node, Any], nodes: Nodes) -> None:
+    """Until each has answered or is gone: Ray gives calls to a lost node up long after the node."""
+    end_s = time.monotonic() + CHECK_S
+    silent = dict(asked)
+    while silent and time.monotonic() < end_s:
+        arrived, _ = ray.wait(list(silent.values()), num_returns=len(silent), timeout=AGAIN_S)
+        nodes.look()
+        there = {node.id for node in nodes}
+        silent = {n: a for n, a in silent.items() if a not in arrived and n.id in there}
 
 
 def _ask(node: Node, sight: Sight) -> ray.ObjectRef[str]:

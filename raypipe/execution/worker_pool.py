@@ -16,7 +16,7 @@ from typing import Any
 import ray
 from ray.exceptions import OutOfMemoryError, RaySystemError, RayTaskError
 
-from raypipe.errors import RaypipeError
+from raypipe.errors import ModelError, RaypipeError
 from raypipe.execution.events import (
     BatchDone,
     Event,
@@ -204,6 +204,8 @@ class WorkerPool:
             if isinstance(cause, SOUND_LOST):  # the model's bytes, with the node that had them
                 yield self._failed_start(seat, cause), {}
                 return
+            if isinstance(cause, ModelError) and self._nodes is not None and seat.arrival:
+                raise ModelError(f"node {seat.arrival.address}: {cause}") from error
             raise cause from error
         except RaySystemError as error:
             raise _cannot_load(error) from error

@@ -8,8 +8,9 @@ place and journalled again, all of one call together.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from raypipe.audio.tags import copy_tags
 from raypipe.dsp.level import LevelSum
@@ -75,6 +76,7 @@ class Collector:
         self._files: dict[int, _Unfinished] = {}
         self._journal = JournalWriter(job.place, name, job.fingerprint)
         self._publisher = job.place.publisher(f"{index}-{name}")
+        self._busy_s = 0.0
 
     def take(self, pieces: Sequence[Piece], drop: Sequence[int]) -> list[Collected]:
         """Write pieces and publish the files that are whole now.
@@ -96,13 +98,16 @@ class Collector:
         StorageError
             If the output refuses, or belongs to another run by now.
         """
+        begin_s = time.perf_counter()
         self._check_ours()
         sources = opened_together(piece.file.path for piece in pieces if piece.ended)
         try:
-            return self._take(pieces, drop)
+            answers = self._take(pieces, drop)
         finally:
             for source in sources:
                 source.close()
+        self._busy_s += time.perf_counter() - begin_s
+        return [self._with_time(answer) for answer in answers]
 
     def _take(self, pieces: Sequence[Piece], drop: Sequence[int]) -> list[Collected]:
         for ticket in drop:
@@ -129,6 +134,13 @@ class Collector:
         if whole:
             answers.extend(self._publish(whole))
         return answers
+
+    def _with_time(self, answer: Collected) -> Collected:
+        """The first that was published carries the time of all the work since the last one."""
+        if not self._busy_s or not isinstance(answer, Published):
+            return answer
+        busy_s, self._busy_s = self._busy_s, 0.0
+        return replace(answer, publish_s=busy_s)
 
     def _check_ours(self) -> None:
         """Stop where the driver is dead and another run has the place: it would be done twice."""

@@ -6,7 +6,9 @@
      "place": {...}, "interrupted": null | "reason",
      "totals": {"files", "done", "skipped", "failed", "audio_s", "wall_s", "startup_s",
                 "x_real_time", "clipped_files", "clipped_samples",
-                "busy_s": {"read", "resample", "step", ...}, "lane_s", "longest_s"},
+                "busy_s": {"read", "resample", "step", ...}, "publish_s", "lane_s", "longest_s",
+                "audio_in_s", "batches", "lost_batches", "reopened_files", "worker_restarts",
+                "collector_restarts", "retired_workers"},
      "files": [{"path", "outcome": "done" | "skipped" | "failed", "reason", "artifacts",
                 "output", "seconds", "rate_hz", "channels", "frames", "format", "subtype",
                 "peak_in_db", "lufs_in", "peak_out_db", "lufs_out", "clipped", "gain_db",
@@ -53,10 +55,26 @@ class Totals:
     clipped_samples: int = 0
     busy_s: dict[str, float] = field(default_factory=dict)
     """Seconds of all workers by part of the work."""
+    publish_s: float = 0.0
+    """Seconds that collectors wrote, made durable and put in place."""
     lane_s: float = 0.0
     """Seconds of sound stepped, all lanes."""
     longest_s: float = 0.0
     """Seconds of the longest lane of each batch, all batches."""
+    audio_in_s: float = 0.0
+    """Seconds of audio read and stepped, also what was stepped again or came to nothing."""
+    batches: int = 0
+    """Batches that were stepped."""
+    lost_batches: int = 0
+    """Batches whose worker was lost first; what they held was stepped again in others."""
+    reopened_files: int = 0
+    """Files begun again, as the sound that was there of them was lost with a collector."""
+    worker_restarts: int = 0
+    """Workers that were lost; others took their places where there was room."""
+    collector_restarts: int = 0
+    """Collectors likewise."""
+    retired_workers: int = 0
+    """Workers that were sent away: for their memory, or as their CPUs left the cluster."""
 
     @property
     def mean_lanes(self) -> float:

@@ -16,15 +16,15 @@ from benchmarks.scale import main
 def test_a_small_run_prints_both_tables_and_writes_every_figure(tmp_path: Path) -> None:
     done = CliRunner().invoke(
         main,
-        ["--speed", "2000", "--workers", "5", "--window-s", "3", "--files", "2000",
-         "--json", str(tmp_path / "all.json")],
+        ["--speed", "2000", "--fast", "2000", "--workers", "5", "--window-s", "3",
+         "--files", "2000", "--json", str(tmp_path / "all.json")],
     )  # fmt: skip
     assert done.exit_code == 0, done.output
-    assert "| 5 | 1 | 10 s | " in done.stdout
+    assert "| 5 at 2000 x | 1 | 10 s | " in done.stdout
     assert "| 2000 of 10 s | " in done.stdout
     runs = json.loads((tmp_path / "all.json").read_text())["runs"]
-    assert [run["load"]["workers"] for run in runs] == [1, 2, 4, 5, 5, 4, 4, 4]
+    assert [run["load"]["workers"] for run in runs] == [1, 2, 4, 5, 5, 5, 4, 4, 4]
     assert [run["files"] for run in runs if run["load"]["files"]] == [20, 200, 2000]
-    for run in runs[:5]:
+    for run in runs[:6]:
         assert 0.5 < run["speed"] / (2000 * run["load"]["workers"]) < 1.05
         assert 0 < run["cpu_s"] < run["seconds"] * 4

@@ -62,8 +62,8 @@ def test_a_ledger_journals_what_has_ended(tmp_path: Path) -> None:
 
 
 def test_speed_is_that_of_whole_batches() -> None:
-    watched = Watched(lambda name: None, lambda index, name: None, 2, None)  # type: ignore[arg-type,return-value]
-    watched.note()
+    watched = Watched(lambda name: None, lambda index, name: None)  # type: ignore[arg-type,return-value]
+    watched.note(2)
     watched.stepped["a"] = [(0.0, 700.0), (7.0, 700.0), (14.0, 700.0), (99.0, 700.0)]
     watched.stepped["b"] = [(5.0, 700.0)]
     assert watched.speed(0.0, 20.0) == pytest.approx(100.0)

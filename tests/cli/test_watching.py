@@ -93,6 +93,15 @@ def test_quiet_says_what_failed_and_nothing_else(capsys: pytest.CaptureFixture[s
     assert capsys.readouterr() == ("", "failed  a.wav: is empty (0 bytes)\n")
 
 
+def test_a_note_is_for_people(capsys: pytest.CaptureFixture[str]) -> None:
+    JsonWatch().note("dashboard: there")
+    QuietWatch().note("dashboard: there")
+    assert capsys.readouterr() == ("", "")
+    for watch in (LineWatch(), BarWatch()):
+        watch.note("dashboard: there")
+        assert capsys.readouterr() == ("", "raypipe: dashboard: there\n")
+
+
 def test_json_goes_out_at_once(capsys: pytest.CaptureFixture[str]) -> None:
     watch = JsonWatch()
     watch.outcome(FAILED)

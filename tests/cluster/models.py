@@ -33,7 +33,7 @@ class Slow:
 
 
 class Leaky(Slow):
-    """Keeps 200 MiB more with each call."""
+    """Keeps 16 MiB more with each call."""
 
     def __init__(self, lanes: int) -> None:
         super().__init__(lanes)
@@ -42,5 +42,5 @@ class Leaky(Slow):
     def process(
         self, blocks: Sequence[NDArray[np.float32]], states: Sequence[State]
     ) -> tuple[list[NDArray[np.float32]], list[State]]:
-        self._kept.append(np.ones(50 << 20, np.float32))
-        return super().process(blocks, states)
+        self._kept.append(np.ones(4 << 20, np.float32))
+        return self._inner.process(blocks, states)

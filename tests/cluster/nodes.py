@@ -26,7 +26,8 @@ import psutil
 
 ROOT = Path(__file__).resolve().parents[2]
 STORE_BYTES = 100 << 20
-START_S = 60.0
+START_S = 150.0
+"""Longest wait for anything; starting a node takes 5 s of a free core."""
 COMMAND = (sys.executable, "-c", "from raypipe.cli import main; main()", "enhance")
 
 
@@ -70,6 +71,7 @@ class Cluster:
     nodes: list[Node] = field(default_factory=list)
 
     def __post_init__(self) -> None:
+        self.folder.mkdir(exist_ok=True)
         self.env = os.environ | {
             "RAY_AUTH_MODE": "token",
             "RAY_AUTH_TOKEN": secrets.token_hex(32),
@@ -77,6 +79,7 @@ class Cluster:
             "RAY_TMPDIR": str(self.folder),
             "PYTHONPATH": str(ROOT),
             "XDG_CACHE_HOME": str(self.cache("driver")),
+            "RAY_raylet_start_wait_time_s": f"{START_S:g}",
             # A dead node should be missed in seconds, not half a minute.
             "RAY_health_check_initial_delay_ms": "1000",
             "RAY_health_check_period_ms": "1000",
@@ -116,7 +119,8 @@ class Cluster:
         ray = Path(sys.executable).with_name("ray")
         line = (
             f"{shlex.quote(str(ray))} start {how} --node-ip-address={address} --block "
-            f"--object-store-memory={STORE_BYTES} --disable-usage-stats"
+            f"--object-store-memory={STORE_BYTES} --disable-usage-stats "
+            "--dashboard-agent-listen-port=0 --metrics-export-port=0"
         )
         command = ["sh", "-c", f"exec {line}"]
         if hidden:
@@ -156,7 +160,7 @@ class Cluster:
 class Run:
     process: subprocess.Popen[bytes]
 
-    def end(self, timeout_s: float = 120) -> tuple[int, str]:
+    def end(self, timeout_s: float = START_S) -> tuple[int, str]:
         """Exit code and what it said."""
         try:
             _, errors = self.process.communicate(timeout=timeout_s)
@@ -184,9 +188,7 @@ def cluster(folder: Path, nodes: int) -> Iterator[Cluster]:
     one = Cluster(folder)
     try:
         for _ in range(nodes):
-            one.add()
-        for node in one.nodes:
-            node.started()
+            one.add().started()
         yield one
     finally:
         one.close()

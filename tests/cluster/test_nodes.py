@@ -20,7 +20,7 @@ from raypipe.inference.zoo import find_model
 from raypipe.version import VERSION
 from tests.cluster.nodes import Cluster, cluster, report, until
 
-pytestmark = [pytest.mark.ray, pytest.mark.slow, pytest.mark.timeout(240)]
+pytestmark = [pytest.mark.ray, pytest.mark.slow, pytest.mark.timeout(600)]
 
 SLOW = "python:tests.cluster.models:Slow"
 SETTINGS = ("--lanes", "4", "--segment", "2", "--quiet")
@@ -114,12 +114,36 @@ def test_a_raylet_that_dies_alone_takes_its_workers_along(
     assert report(out)["place"]["workers_lost"] >= 1
 
 
+def test_without_the_head_a_run_ends_in_order_and_another_one_goes_on(
+    folder: Path, inputs: Path, wanted: dict[str, str], tmp_path: Path
+) -> None:
+    out = tmp_path / "out"
+    with cluster(folder / "a", 1) as one:
+        run = one.run(inputs, out, "--model", SLOW, *SETTINGS)
+        until(lambda: len(tree(out)) > 3 if out.is_dir() else False)
+        one.head.kill()
+        code, said = run.end()
+        assert code == 1
+        assert (
+            "has not answered for 40 s; what was done stays, and the same command goes on" in said
+        )
+    assert report(out)["interrupted"].startswith("the cluster's head at ")
+    some = tree(out)
+    assert 3 < len(some) < len(wanted)
+    with cluster(folder / "b", 1) as another:
+        code, said = another.run(inputs, out, "--model", SLOW, *SETTINGS).end()
+        assert code == 0, said
+    assert tree(out) == wanted
+    assert report(out)["totals"]["skipped"] >= len(some)
+
+
 def test_a_run_waits_for_the_first_cpu_and_says_so(
     folder: Path, inputs: Path, wanted: dict[str, str], tmp_path: Path
 ) -> None:
     out = tmp_path / "out"
     with cluster(folder, 0) as none:
-        run = none.run(inputs, out, "--model", "recurrent", *SETTINGS)
+        more = ("--model", "recurrent", "--worker-memory", "0.3")
+        run = none.run(inputs, out, *more, *SETTINGS)
         until(lambda: (out / ".raypipe").is_dir())
         time.sleep(SOON_S + 1)
         none.add()
@@ -156,9 +180,10 @@ def test_a_model_reaches_nodes_that_do_not_see_its_path(
     models.mkdir()
     shutil.copy(model.path, models / "mine.tflite")
     with cluster(folder, 0) as made:
-        nodes = [made.add(hidden=[models]), made.add(2, hidden=[models])]
-        for node in nodes:
-            node.started()
+        nodes = []
+        for cpus in (1, 2):
+            nodes.append(made.add(cpus, hidden=[models]))
+            nodes[-1].started()
         code, said = made.run(inputs, out, "--model", models / "mine.tflite", *SETTINGS).end()
         assert code == 0, said
         for node in nodes:

@@ -5,12 +5,15 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from raypipe.errors import UsageError
-from raypipe.execution.auth import MODE, PATH, TEXT, Token, find_token
+from raypipe.execution.auth import ASK, MODE, PATH, TEXT, Token, find_token
 
 pytest.importorskip("ray")
 
@@ -91,35 +94,74 @@ USE_IT = """
 import os, sys
 import ray  # it reads its settings now; the mode comes later
 from ray._private.authentication.authentication_utils import is_token_auth_enabled
+from raypipe.errors import UsageError
 from raypipe.execution.auth import use_token
-token = use_token()
-print(is_token_auth_enabled(), token.origin if token else None, os.environ.get("RAY_AUTH_MODE"))
+try:
+    use_token(sys.argv[1])
+except UsageError as error:
+    print(error)
+print(is_token_auth_enabled(), os.environ.get("RAY_AUTH_MODE"))
 """
 
 
-@pytest.mark.parametrize(
-    ("mode", "says"),
-    [
-        (None, "True ~/.ray/auth_token token"),
-        ("token", "True ~/.ray/auth_token token"),
-        ("disabled", "False None disabled"),
-    ],
-)
-def test_the_mode_is_set_unless_the_user_has_set_it(
-    home: dict[str, str], mode: str | None, says: str
+@pytest.fixture
+def head() -> Iterator[Callable[[str | None], str]]:
+    """Starts a stand-in for a cluster's head that wants this token, or none; gives its address."""
+    grpc = pytest.importorskip("grpc")
+    started = []
+
+    def start(wanted: str | None) -> str:
+        class Service(grpc.GenericRpcHandler):  # type: ignore[misc]
+            def service(self, call: Any) -> Any:
+                shown = dict(call.invocation_metadata).get("authorization")
+
+                def answer(request: bytes, context: Any) -> bytes:
+                    if wanted is not None and shown != f"Bearer {wanted}":
+                        context.abort(grpc.StatusCode.UNAUTHENTICATED, "InvalidAuthToken")
+                    return b""
+
+                return grpc.unary_unary_rpc_method_handler(answer) if call.method == ASK else None
+
+        server = grpc.server(ThreadPoolExecutor(1), handlers=[Service()])
+        port = server.add_insecure_port("127.0.0.1:0")
+        server.start()
+        started.append(server)
+        return f"127.0.0.1:{port}"
+
+    yield start
+    for server in started:
+        server.stop(None).wait()
+
+
+def use(address: str, env: dict[str, str]) -> str:
+    """What `use_token` says and does in a process of its own."""
+    root = str(Path(__file__).resolve().parents[2])
+    done = subprocess.run(
+        [sys.executable, "-c", USE_IT, address], capture_output=True, text=True, timeout=60,
+        env=env | {"PYTHONPATH": root, "PATH": os.environ["PATH"]},
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    return done.stdout.strip()
+
+
+def test_the_mode_is_set_where_the_cluster_wants_a_token(
+    home: dict[str, str], head: Callable[[str | None], str]
 ) -> None:
-    root = str(Path(__file__).resolve().parents[2])
-    env = home | {"PYTHONPATH": root, "PATH": os.environ["PATH"]} | ({MODE: mode} if mode else {})
-    done = subprocess.run(
-        [sys.executable, "-c", USE_IT], env=env, capture_output=True, text=True, timeout=60
-    )
-    assert (done.stdout.strip(), done.returncode) == (says, 0), done.stderr
+    locked = head("of-home")
+    assert use(locked, home) == "True token"
+    assert use(locked, home | {MODE: "disabled"}) == "False disabled", "the user's word"
+    assert use(head(None), home) == "False None", "nobody asked"
+    assert use("auto", home) == "False None", "Ray's own business"
 
 
-def test_without_a_token_the_mode_stays_unset(tmp_path: Path) -> None:
-    root = str(Path(__file__).resolve().parents[2])
-    env = {"HOME": str(tmp_path), "PYTHONPATH": root, "PATH": os.environ["PATH"]}
-    done = subprocess.run(
-        [sys.executable, "-c", USE_IT], env=env, capture_output=True, text=True, timeout=60
-    )
-    assert done.stdout.strip() == "False None None", done.stderr
+def test_a_missing_and_a_wrong_token_are_told_apart(
+    home: dict[str, str], head: Callable[[str | None], str], tmp_path: Path
+) -> None:
+    locked = head("other")
+    said = use(locked, home).splitlines()
+    assert said[0].startswith(f"the cluster at {locked} does not accept the token from ~/.ray/auth")
+    assert "of-home" not in said[0]
+    assert said[1] == "False None"
+    said = use(locked, {"HOME": str(tmp_path / "nobody")}).splitlines()
+    assert said[0].startswith(f"the cluster at {locked} wants a token, and none was found in RAY_A")
+    assert said[1] == "False None"

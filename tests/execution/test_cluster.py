@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+import socket
 from typing import Any
 
 import pytest
@@ -23,7 +24,7 @@ def calls(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
         "ACCEL_ENV_VAR_OVERRIDE_ON_ZERO",
     ):
         monkeypatch.setenv(f"RAY_{name}", "1")
-    monkeypatch.setattr("raypipe.execution.cluster.use_token", lambda: None)
+    monkeypatch.setattr("raypipe.execution.cluster.use_token", lambda address: None)
     monkeypatch.setattr(ray, "is_initialized", lambda: False)
     monkeypatch.setattr(ray, "init", lambda **given: made.append(given))
     monkeypatch.setattr(ray, "shutdown", lambda: made.append({}))
@@ -32,7 +33,8 @@ def calls(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
 
 
 def test_without_an_address_a_ray_of_our_own_comes_and_goes(calls: list[dict[str, Any]]) -> None:
-    with ray_session(None, 2):
+    with ray_session(None, 2) as ours:
+        assert ours
         (begun,) = calls
         assert begun["address"] == "local", "never whatever a stale file names"
         assert begun["num_cpus"] >= 2
@@ -40,7 +42,8 @@ def test_without_an_address_a_ray_of_our_own_comes_and_goes(calls: list[dict[str
 
 
 def test_with_an_address_nothing_but_that_is_attached_to(calls: list[dict[str, Any]]) -> None:
-    with ray_session("10.0.0.1:6379", 2):
+    with ray_session("10.0.0.1:6379", 2) as ours:
+        assert not ours
         assert [call["address"] for call in calls] == ["10.0.0.1:6379"]
         assert "num_cpus" not in calls[0]
     assert calls[1:] == [{}]
@@ -63,9 +66,7 @@ def test_an_address_without_a_ray_is_the_users_to_mend(
         raise error
 
     monkeypatch.setattr(ray, "init", refuse)
-    wanted = (
-        r"^no Ray cluster can be reached at 10\.0\.0\.1:6379: no answer; no token in RAY_AUTH_TOK"
-    )
+    wanted = r"^no Ray cluster can be reached at 10\.0\.0\.1:6379: no answer$"
     with pytest.raises(UsageError, match=wanted), ray_session("10.0.0.1:6379", 2):
         pass
 
@@ -92,3 +93,22 @@ def test_our_own_answer_to_being_ended_stays(
             assert signal.getsignal(signal.SIGTERM) is ours
     finally:
         signal.signal(signal.SIGTERM, before)
+
+
+def test_ray_client_is_not_for_runs(calls: list[dict[str, Any]]) -> None:
+    wanted = r"^ray://10\.0\.0\.1:10001: is an address of Ray Client, .* or submit a job$"
+    with pytest.raises(UsageError, match=wanted), ray_session("ray://10.0.0.1:10001", 2):
+        pass
+    assert calls == []
+
+
+def test_inside_a_job_the_jobs_own_cluster_is_knocked_at(
+    calls: list[dict[str, Any]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with socket.socket() as closed:
+        closed.bind(("127.0.0.1", 0))
+        monkeypatch.setenv("RAY_ADDRESS", f"127.0.0.1:{closed.getsockname()[1]}")
+        wanted = "^no Ray cluster can be reached at 127.0.0.1:[0-9]+: "
+        with pytest.raises(UsageError, match=wanted), ray_session("auto", 2):
+            pass
+    assert calls == []

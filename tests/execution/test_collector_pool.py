@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,8 +14,11 @@ ray = pytest.importorskip("ray")
 
 from raypipe.errors import RaypipeError, StorageError  # noqa: E402
 from raypipe.execution import collector_pool  # noqa: E402
-from raypipe.execution.collector_pool import BUSY, CollectorPool  # noqa: E402
+from raypipe.execution.collector_pool import BUSY, CollectorPool, _Seat  # noqa: E402
 from raypipe.execution.events import CollectorLost, Event, SoundCollected  # noqa: E402
+from raypipe.execution.nodes import Nodes  # noqa: E402
+from raypipe.execution.sight import Sight, sight_of  # noqa: E402
+from raypipe.storage import Place  # noqa: E402
 from tests.execution.fakes import (  # noqa: E402
     FakeCollector,
     cannot_begin,
@@ -32,8 +36,8 @@ def start(ray_cluster: None) -> Iterator[Start]:
     """A pool, and what reads its events."""
     pools = []
 
-    def one(make: Any = FakeCollector, most: int = 1) -> tuple[CollectorPool, Any]:
-        pool = CollectorPool(make, most)
+    def one(make: Any = FakeCollector, most: int = 1, **more: Any) -> tuple[CollectorPool, Any]:
+        pool = CollectorPool(make, most, **more)
         pools.append(pool)
         pool.start()
 
@@ -153,3 +157,64 @@ def test_another_collector_comes_in_only_where_all_are_busy(start: Start) -> Non
     assert pool.choose() == 0, "there may be no more than two"
     while pool.backlog():
         assert events() == []
+
+
+class Machines(Nodes):
+    """One node, which is lost whenever anybody asks."""
+
+    def gone(self, node: str) -> bool:
+        assert node == self.driver
+        return True
+
+
+def test_files_at_a_collector_whose_machine_went_are_not_suspected(start: Start) -> None:
+    pool, events = start(nodes=Machines())
+    pid_of(pool, events)
+    pool.take(0, ["die"], (2, 3), ())
+    assert until(events, CollectorLost) == CollectorLost(0, None, ())
+
+
+def test_a_collector_that_cannot_be_reached_is_ended(
+    start: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pool, events = start()
+    _, pid = pid_of(pool, events)
+
+    def unreachable(ref: Any) -> Any:
+        monkeypatch.undo()
+        raise ray.exceptions.ActorUnavailableError("no route to host", None)
+
+    pool.take(0, [], (7,), ())
+    monkeypatch.setattr(collector_pool.ray, "get", unreachable)
+    assert until(events, CollectorLost) == CollectorLost(0, None, ())
+    assert is_gone(pid), "or it would go on publishing"
+    assert pid_of(pool, events)[0] == "collector-0.2"
+
+
+def test_a_collector_leaves_a_node_that_does_not_see_the_output(
+    start: Start, caplog: pytest.LogCaptureFixture, tmp_path: Path
+) -> None:
+    nodes = Nodes()
+    place = Place(str(tmp_path), str(tmp_path), "0" * 12)
+    (tmp_path / "tmp").mkdir()
+    sight = sight_of((), place)
+    os.unlink(sight.token)
+    os.rmdir(tmp_path / "tmp")
+    _, events = start(nodes=nodes, sight=sight)
+    seen: list[Event] = []
+    assert until(events, CollectorLost, seen) == CollectorLost(0, None, ())
+    wrong = f"cannot see {tmp_path}: no such folder; mount it there, or use a bucket"
+    assert nodes.barred == {nodes.driver: wrong}
+    assert caplog.messages[0].endswith(wrong)
+
+
+def test_the_first_collector_stands_beside_the_driver_and_others_where_there_is_room(
+    tmp_path: Path, ray_cluster: None
+) -> None:
+    nodes = Nodes()
+    seen = Sight(output=str(tmp_path))
+    first, second = _Seat(0), _Seat(1)
+    pool = CollectorPool(FakeCollector, 2, nodes, seen)
+    assert pool._placing(first)["scheduling_strategy"].node_id == nodes.driver
+    assert pool._placing(second) == {"scheduling_strategy": "SPREAD"}
+    assert CollectorPool(FakeCollector, 2, nodes, Sight())._placing(first) == pool._placing(second)

@@ -10,6 +10,7 @@ import pytest
 
 ray = pytest.importorskip("ray")
 
+from raypipe.errors import RaypipeError  # noqa: E402
 from raypipe.execution.events import (  # noqa: E402
     Event,
     WorkerLost,
@@ -51,6 +52,53 @@ def test_nothing_is_remembered_of_a_batch_that_was_lost() -> None:
     executor.submit("worker-1", batch(2), 60)
     assert executor.events(0) == [lost]
     assert executor._tickets == {}
+
+
+@pytest.mark.parametrize(
+    ("crew", "cpus", "wanted"),
+    [
+        (Crew(), 5, 5),
+        (Crew(), 0, 1),
+        (Crew(most=3), 5, 3),
+        (Crew(most=3), 2, 2),
+        (Crew(most=3), 0, 1),
+        (Crew(asked=4), 0, 4),
+        (Crew(asked=4), 100, 4),
+    ],
+)
+def test_workers_follow_the_cpus_unless_a_number_was_asked_for(
+    crew: Crew, cpus: int, wanted: int
+) -> None:
+    assert crew.count(cpus) == wanted
+
+
+class Broken(Saying):
+    def __init__(self, error: Exception) -> None:
+        super().__init__()
+        self._error = error
+
+    def pending(self) -> Iterator[Any]:
+        raise self._error
+
+
+@pytest.mark.parametrize(
+    ("error", "words"),
+    [
+        (ray.exceptions.LocalRayletDiedError(), "Ray's process on this machine has died; what was"),
+        (
+            ray.exceptions.RpcError("head is gone\nat line 5"),
+            "Ray has failed: head is gone at line 5; what",
+        ),
+        (ray.exceptions.RuntimeEnvSetupError("no pip"), "Ray has failed: .*no pip"),
+    ],
+)
+def test_where_ray_itself_has_failed_it_says_so_in_one_sentence(
+    error: Exception, words: str
+) -> None:
+    executor = executor_of(Broken(error), Saying())
+    with pytest.raises(RaypipeError, match=words) as caught:
+        executor.events(0)
+    assert "\n" not in str(caught.value)
 
 
 @pytest.mark.ray

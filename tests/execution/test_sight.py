@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import time
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -13,6 +14,7 @@ import pytest
 pytest.importorskip("ray")
 
 from raypipe.execution import sight as room
+from raypipe.execution.nodes import Node
 from raypipe.execution.sight import Sight, look, sight_of
 from raypipe.storage import LocalHold, LocalPlace
 from raypipe.storage.bucket import BucketPlace
@@ -103,3 +105,22 @@ def test_another_version(seen: Sight) -> None:
     said = look(replace(seen, version="0.0.1"))
     assert said.startswith("has raypipe ")
     assert said.endswith(", the driver 0.0.1; install the same on every node")
+
+
+@pytest.mark.ray
+def test_nobody_waits_for_an_answer_of_a_node_that_is_gone(ray_cluster: None) -> None:
+    class Gone(list[Node]):
+        def look(self) -> None:
+            self.clear()
+
+    import ray
+
+    @ray.remote(num_cpus=0)
+    def sleep() -> None:
+        time.sleep(600)
+
+    never = sleep.remote()
+    node = Node("a", "192.0.2.1", 1, 0)
+    room._await({node: never}, Gone([node]))
+    assert ray.wait([never], timeout=0) == ([], [never])
+    ray.cancel(never, force=True)

@@ -281,6 +281,6 @@ def test_actors_introduce_themselves(start: Start) -> None:
     pool, events = start(Terms(FakeWorker, label="dtln-int8", run="0123456789ab"))
     until(events, WorkerReady)
     assert "raypipe-0123456789ab-worker-1" in ray.util.list_named_actors()
-    asked = pool._seats[0].actor.__repr__.remote()
+    asked = pool._seats[0].actor.__ray_call__.remote(repr)
     assert ray.get(asked) == f"raypipe-worker-1 dtln-int8 on {node.address}"
     assert pool.by_node() == {node.address: 1}

@@ -84,7 +84,9 @@ def test_the_file_has_the_shape_that_is_documented(tmp_path: Path) -> None:
     assert found["totals"] == {
         "files": 4, "done": 1, "skipped": 1, "failed": 2, "audio_s": 1.5, "wall_s": 3.0,
         "startup_s": 1.0, "x_real_time": 0.75, "clipped_files": 1, "clipped_samples": 7,
-        "busy_s": {}, "lane_s": 0.0, "longest_s": 0.0,
+        "busy_s": {}, "publish_s": 0.0, "lane_s": 0.0, "longest_s": 0.0, "audio_in_s": 0.0,
+        "batches": 0, "lost_batches": 0, "reopened_files": 0, "worker_restarts": 0,
+        "collector_restarts": 0, "retired_workers": 0,
     }  # fmt: skip
     assert found["interrupted"] is None
     assert found["version"] == "0.1"
