@@ -29,6 +29,9 @@ PATIENCE_S = float(os.environ.get("RAYPIPE_STORAGE_PATIENCE_S", 60.0))
 UNKNOWN_PATIENCE_S = min(15.0, PATIENCE_S)
 """The same where nobody has ever answered there: most likely the address is wrong."""
 
+GIVEN_UP_PATIENCE_S = min(3.0, PATIENCE_S)
+"""The same once a call was given up and none went well since: a run that ends waits no more."""
+
 FIRST_WAIT_S = 0.2
 """Longest wait before the second try; doubles from there, and is chosen at random below that."""
 
@@ -45,7 +48,7 @@ class Retrier:
 
     def __init__(self, name: str) -> None:
         self._name = name
-        self._answered = False
+        self._answered = self._given_up = False
         self._quiet_until_s = 0.0
         self._lock = threading.Lock()
 
@@ -85,17 +88,20 @@ class Retrier:
                 patience_s = self._patience_s(error)
                 pause_s = random.uniform(0, wait_s)  # noqa: S311 - no secret
                 if time.monotonic() + pause_s > begin_s + patience_s:
+                    self._given_up = True
                     raise StorageError(
                         f"{show(address)}: cannot {doing}: {words_of(error)}, for {patience_s:g} s"
                     ) from error
                 self._say(error, patience_s)
             else:
-                self._answered = True
+                self._answered, self._given_up = True, False
                 return answer
             time.sleep(pause_s)
             wait_s = min(2 * wait_s, LONGEST_WAIT_S)
 
     def _patience_s(self, error: Exception) -> float:
+        if self._given_up:
+            return min(PATIENCE_S, GIVEN_UP_PATIENCE_S)
         unknown = not self._answered and is_unreachable(error)
         return min(PATIENCE_S, UNKNOWN_PATIENCE_S) if unknown else PATIENCE_S
 

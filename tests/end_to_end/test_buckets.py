@@ -287,3 +287,17 @@ def test_without_credentials_it_is_one_sentence(s3: S3, tmp_path: Path) -> None:
     assert said.returncode == 3
     assert "credentials are missing, wrong or too old" in said.stderr
     assert said.stderr.count("\n") == 1
+
+
+def test_strange_names_and_a_report_in_the_bucket(s3: S3, tmp_path: Path) -> None:
+    names = ["a b#c?d%20é+&=.wav", "x[1]*.wav", "日本/ñ.flac", ".hidden.wav"]
+    source = fill(s3, {n: sound_file(500, "FLAC" if n.endswith("flac") else "WAV") for n in names})
+    output, where = f"s3://{s3.bucket}/out", f"s3://{s3.bucket}/reports/last.json"
+    assert run(source, output, report=where).totals.done == len(names)
+    assert sorted(s3.tree("out")) == sorted(names)
+    assert json.loads(s3.get("reports/last.json"))["totals"]["done"] == len(names)
+    assert run(source, output).totals.skipped == len(names)
+    assert run(source, tmp_path / "out").totals.done == len(names)
+    assert tree(tmp_path / "out") == s3.tree("out")
+    assert run(f"{source}/x[1]*.wav", tmp_path / "one").totals.files == 1
+    assert run(f"{source}/a b#c?d%20é+&=.wav", tmp_path / "two").totals.files == 1

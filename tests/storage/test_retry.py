@@ -158,6 +158,19 @@ def test_nobody_waits_long_for_a_server_that_never_answered(
     assert known._patience_s(error) == retry.PATIENCE_S
 
 
+def test_a_run_that_ends_does_not_wait_for_each_of_its_last_calls(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(retry, "PATIENCE_S", 0.3)
+    monkeypatch.setattr(retry, "GIVEN_UP_PATIENCE_S", 0.0)
+    tried, error = Retrier("s3://"), translated("SlowDown", 503)
+    for patience in ("0.3", "0"):
+        with pytest.raises(StorageError, match=f"for {patience} s"):
+            tried(failing(10**6, error), "s3://b/a", "read")
+    tried(lambda: None, "s3://b/a", "read")
+    assert tried._patience_s(error) == 0.3
+
+
 @pytest.mark.parametrize(
     ("error", "wanted", "number"),
     [
