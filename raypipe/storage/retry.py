@@ -46,8 +46,7 @@ _log = logging.getLogger("raypipe.storage")
 class Retrier:
     """Tries calls to one store; many threads may use it at once."""
 
-    def __init__(self, name: str) -> None:
-        self._name = name
+    def __init__(self) -> None:
         self._answered = self._given_up = False
         self._quiet_until_s = 0.0
         self._lock = threading.Lock()
@@ -92,7 +91,7 @@ class Retrier:
                     raise StorageError(
                         f"{show(address)}: cannot {doing}: {words_of(error)}, for {patience_s:g} s"
                     ) from error
-                self._say(error, patience_s)
+                self._say(error, address, patience_s)
             else:
                 self._answered, self._given_up = True, False
                 return answer
@@ -105,15 +104,14 @@ class Retrier:
         unknown = not self._answered and is_unreachable(error)
         return min(PATIENCE_S, UNKNOWN_PATIENCE_S) if unknown else PATIENCE_S
 
-    def _say(self, error: Exception, patience_s: float) -> None:
+    def _say(self, error: Exception, address: str, patience_s: float) -> None:
         with self._lock:
             now_s = time.monotonic()
             if now_s < self._quiet_until_s:
                 return
             self._quiet_until_s = now_s + QUIET_S
-        _log.warning(
-            "%s: %s; trying again, for up to %g s", self._name, words_of(error), patience_s
-        )
+        bucket = "/".join(show(address).split("/")[:3])
+        _log.warning("%s: %s; trying again, for up to %g s", bucket, words_of(error), patience_s)
 
 
 def _as_said(trouble: Trouble, error: Exception, address: str, doing: str) -> Exception:
