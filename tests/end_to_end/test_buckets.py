@@ -7,6 +7,7 @@ import json
 import os
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,12 @@ import pytest
 import soundfile as sf
 
 import raypipe
+from raypipe import driver
+from raypipe.cli.entry import entry
+from raypipe.cli.watching import QuietWatch
 from raypipe.errors import StorageError, UsageError
+from raypipe.monitoring.boards import machine_standings
+from raypipe.settings import make_settings
 from raypipe.storage import retry
 from tests.signals import noise
 from tests.stores import S3, Fault, each, first
@@ -77,6 +83,32 @@ def wanted(tmp_path: Path) -> dict[str, bytes]:
 def left_over(s3: S3) -> list[str]:
     """Of raypipe's own objects, those that no run should leave."""
     return [k for k in s3.objects() if "/lease" in k or "/tmp" in k or k.endswith("inline")]
+
+
+def test_a_run_into_a_bucket_is_seen_on_its_machine(
+    s3: S3, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """`raypipe top s3://...`: nothing is put into the bucket for it."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    output, seen = f"s3://{s3.bucket}/out", []
+
+    class Looking(QuietWatch):
+        told = 0
+
+        def progress(self, progress: object) -> None:
+            self.told += 1
+            if self.told == 2:  # the first time the watch is told, the others are not yet
+                end_s = time.monotonic() + 10
+                while not machine_standings() and time.monotonic() < end_s:
+                    time.sleep(0.01)
+                assert entry(["top", f"{output}/", "--json"]) == 0
+                seen.append(json.loads(capsys.readouterr().out))
+
+    settings = make_settings({"executor": "inline", "lanes": "1"}, environment={})
+    driver.run(write(tmp_path / "in", inputs()), output, settings, watch=Looking())
+    assert seen[0]["output"] == output
+    assert not [key for key in s3.objects() if "status" in key]
+    assert entry(["top", output]) == 2
 
 
 def test_bucket_to_bucket_gives_the_bytes_of_a_local_run(s3: S3, wanted: dict[str, bytes]) -> None:
