@@ -65,7 +65,7 @@ class Store:
                 if info["type"] == "directory":
                     if path.rstrip("/") != folder.rstrip("/"):
                         folders.append(path)
-                elif path.startswith(begin) and not path.endswith("/"):
+                elif path.startswith(f"{begin}/") and not info["name"].endswith("/"):
                     yield found_in(address.rstrip("/") + path[len(begin) :], info)
 
     def path(self, address: str) -> str:

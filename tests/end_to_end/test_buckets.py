@@ -283,6 +283,22 @@ def test_a_store_that_stays_in_trouble_ends_the_run_and_blames_no_file(
     assert s3.tree("out") == wanted
 
 
+def test_a_bucket_that_is_kept_from_us_is_one_sentence(s3: S3, tmp_path: Path) -> None:
+    source, denied = fill(s3, inputs(2)), Fault(status=403)
+    for method, path, words in (
+        ("GET", "list-type", "cannot list it: access denied"),
+        ("HEAD", "/in", "cannot look at it: access denied"),
+        ("PUT", "/out", "cannot write into it: access denied"),
+    ):
+        s3.proxy.fault = first(
+            10**6,
+            denied,
+            lambda r, m=method, p=path: r.method == m and p in r.path,  # type: ignore[misc]
+        )
+        with pytest.raises(StorageError, match=words):
+            run(source, f"s3://{s3.bucket}/out")
+
+
 def test_one_object_that_is_kept_from_us_fails_alone(s3: S3) -> None:
     source = fill(s3, inputs(3))
     denied = Fault(status=403)
