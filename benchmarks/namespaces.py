@@ -63,18 +63,8 @@ class Namespace:
     def plug_in(self) -> None:
         """Make the namespace, its one link and its address."""
         ip("netns", "add", self.name)
-        ip(
-            "link",
-            "add",
-            self.name,
-            "type",
-            "veth",
-            "peer",
-            "name",
-            "eth0",
-            "netns",
-            self.name,
-        )
+        peer = ("peer", "name", "eth0", "netns", self.name)
+        ip("link", "add", self.name, "type", "veth", *peer)
         ip("-n", self.name, "addr", "add", f"{self.address}/24", "dev", "eth0")
         for link in ("lo", "eth0"):
             ip("-n", self.name, "link", "set", link, "up")

@@ -75,7 +75,7 @@ class Strike:
     recovery_s: float | None = None
     """From the fault to the next published file; None where none came after it."""
     pause_s: float = 0.0
-    """The longest time without a published file from the fault on."""
+    """The longest time without a published file, until the next fault."""
 
 
 @dataclass
@@ -119,7 +119,8 @@ class Driver:
 
     def _hear(self, process: subprocess.Popen[str]) -> None:
         assert process.stderr is not None
-        self._said.extend(process.stderr)
+        with process.stderr:
+            self._said.extend(process.stderr)
 
     @property
     def over(self) -> bool:
@@ -175,7 +176,7 @@ def one_round(ground: Ground, output: Output, faults: list[Fault], *more: str) -
         hands.rest()
         watcher.stop()
     end_s = time.monotonic()
-    _times(result, watcher.times_s, end_s)
+    _times(result, watcher.times_s)
     result.codes, result.seconds = driver.codes, end_s - result.begin_s
     result.faults = [*driver.faults, *watcher.faults]
     result.faults += tree_is_the_same(output, ground.wanted)
@@ -198,11 +199,14 @@ def _moment(fault: Fault, watcher: Watcher, driver: Driver) -> bool:
     return came and not driver.over
 
 
-def _times(result: Round, published_s: list[float], end_s: float) -> None:
-    for strike in result.strikes:
+def _times(result: Round, published_s: list[float]) -> None:
+    """How long each fault kept files from being published, up to the first one after the next."""
+    ends_s = [strike.at_s for strike in result.strikes[1:]]
+    for strike, end_s in zip(result.strikes, [*ends_s, float("inf")], strict=True):
         later = sorted(at_s for at_s in published_s if at_s > strike.at_s)
         strike.recovery_s = later[0] - strike.at_s if later else None
-        steps = [strike.at_s, *later]
+        before = sum(at_s <= end_s for at_s in later)
+        steps = [strike.at_s, *later[: before + 1]]
         strike.pause_s = max((b - a for a, b in itertools.pairwise(steps)), default=0.0)
 
 
