@@ -78,15 +78,17 @@ def measured(load: Load, state: Mapping[str, Any]) -> Run:
 def scaling(runs: Sequence[tuple[Load, Run]]) -> str:
     """Workers against what so many times the speed of one would be."""
     lines = [
-        "| workers | raylets | files | x real time | of linear | audio hours a second | driver, of "
-        "a core | driver's CPU, s an audio hour | driver, MB | worker, MB |",
-        "|---|---:|---:|---:|---:|---:|---:|---:|---:|---:|",
+        "| workers | raylets | files | x real time | of linear | of it published | audio hours a "
+        "second | driver, of a core | driver's CPU, s an audio hour | driver, MB | worker, MB |",
+        "|---|---:|---:|---:|---:|---:|---:|---:|---:|---:|---:|",
     ]
     for load, run in runs:
+        published = run["files"] * load.file_s / run["audio_s"]
         linear = load.workers * (load.speed or 0)
         lines.append(
             f"| {load.workers} at {load.speed:g} x | {-(-load.workers // NODE_CPUS)} | "
             f"{load.file_s:g} s | {run['speed']:.0f} | {run['speed'] / linear:.2f} | "
+            f"{f'{published:.2f}' if load.file_s < run['seconds'] else ''} | "
             f"{run['speed'] / HOUR_S:.2f} | "
             f"{run['cpu_s'] / run['seconds']:.2f} | "
             f"{run['cpu_s'] / run['audio_s'] * HOUR_S:.3f} | "

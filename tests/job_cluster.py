@@ -13,7 +13,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import psutil
@@ -33,14 +33,14 @@ class JobCluster:
     """Host and port that `ray.init` takes."""
     home: Path
     """Has ``.ray/auth_token``."""
-    token: str
-    env: dict[str, str]
+    token: str = field(repr=False)
+    env: dict[str, str] = field(repr=False)
     """A shell with that home, which has set nothing of Ray's."""
 
     def run(self, *arguments: str | Path, **env: str) -> subprocess.CompletedProcess[str]:
         """``raypipe ARGUMENTS`` in that shell, waited for."""
         return subprocess.run(
-            self.words(*arguments), env=self.env | env, capture_output=True, text=True, timeout=120,
+            self.words(*arguments), env=self.env | env, capture_output=True, text=True, timeout=200,
             cwd=self.home,
         )  # fmt: skip
 

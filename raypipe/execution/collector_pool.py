@@ -100,11 +100,17 @@ class CollectorPool:
     def _occupy(self, seat: _Seat) -> None:
         seat.generation += 1
         name = f"collector-{seat.index}.{seat.generation}"
+        self._need_head()
         options = self._placing(seat)
         if self._run:
             options["name"] = f"raypipe-{self._run}-{name}"
         seat.actor = CollectorActor.options(**options).remote(seat.index, name)  # type: ignore[attr-defined]
         self._call(seat, seat.actor.load.remote(self._make, self._sight), ())
+
+    def _need_head(self) -> None:
+        """Calls for which Ray asks its head would wait for that without an end."""
+        if self._nodes is not None:
+            self._nodes.need_head()
 
     def _placing(self, seat: _Seat) -> dict[str, Any]:
         """The first one beside the driver, which is known to see an output folder."""
@@ -194,6 +200,7 @@ class CollectorPool:
         return self._nodes is not None and bool(seat.node) and self._nodes.gone(seat.node)
 
     def _replace(self, seat: _Seat, suspects: tuple[int, ...]) -> CollectorLost:
+        self._need_head()
         ray.kill(seat.actor)  # one that cannot be reached may still be at work
         seat.calls.clear()
         seat.node = ""

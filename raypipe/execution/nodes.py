@@ -15,6 +15,7 @@ from typing import Any
 
 import ray
 
+from raypipe.errors import RaypipeError
 from raypipe.execution.losses import HEAD_SILENT
 
 LOOK_S = 3.0
@@ -76,7 +77,31 @@ class Nodes:
     @property
     def head_lost(self) -> bool:
         """True where the head has not answered for `HEAD_S`."""
-        return self._looked_s - self._heard_s > HEAD_S
+        return time.monotonic() - self._heard_s > HEAD_S
+
+    def need_head(self) -> None:
+        """Wait until somebody listens at the head, before a call that would wait without end.
+
+        Raises
+        ------
+        RaypipeError
+            If the head is lost.
+        """
+        while True:
+            try:
+                _knock(self.head)
+                return
+            except OSError:
+                self.refuse_lost_head()
+            time.sleep(KNOCK_S)
+
+    def refuse_lost_head(self) -> None:
+        """`RaypipeError` where the head is lost."""
+        if self.head_lost:
+            raise RaypipeError(
+                f"the cluster's head at {self.head} has not answered for {HEAD_S:g} s; what was "
+                "done stays, and the same command goes on from there"
+            )
 
     def __iter__(self) -> Iterator[Node]:
         return iter(self._alive.values())

@@ -16,12 +16,11 @@ from typing import Any
 import ray
 from ray.exceptions import RayError
 
-from raypipe.errors import RaypipeError
 from raypipe.execution.cluster import ray_session
 from raypipe.execution.collector_pool import CollectorPool
 from raypipe.execution.events import BatchDone, Collects, Event, Steps, WorkerLost
 from raypipe.execution.losses import broken_ray
-from raypipe.execution.nodes import HEAD_S, Nodes
+from raypipe.execution.nodes import Nodes
 from raypipe.execution.seat import Terms
 from raypipe.execution.shipping import ship
 from raypipe.execution.sight import Sight, check_nodes
@@ -178,11 +177,7 @@ class RayExecutor:
         nodes = self._nodes
         if nodes is not None and nodes.due():
             nodes.look()
-            if nodes.head_lost:
-                raise RaypipeError(
-                    f"the cluster's head at {nodes.head} has not answered for {HEAD_S:g} s; what "
-                    "was done stays, and the same command goes on from there"
-                )
+            nodes.refuse_lost_head()
             count = self._crew.count(nodes.cpus)
             self._workers.resize(count)
             self._collectors.most = count

@@ -96,7 +96,13 @@ class WorkerPool:
             self._seats.append(seat)
             self._occupy(seat)
 
+    def _need_head(self) -> None:
+        """Calls for which Ray asks its head would wait for that without an end."""
+        if self._nodes is not None:
+            self._nodes.need_head()
+
     def _occupy(self, seat: Seat) -> None:
+        self._need_head()
         placing = self._nodes.placing() if self._nodes else {"scheduling_strategy": "SPREAD"}
         seat.occupy(self._terms, placing)
 
@@ -275,6 +281,7 @@ class WorkerPool:
 
     def _renew(self, seat: Seat) -> list[int]:
         """End a seat's actor and ask for another, unless there are seats enough without it."""
+        self._need_head()
         numbers = seat.vacate()
         if len(self._seats) > self._count:
             self._seats.remove(seat)

@@ -144,13 +144,10 @@ def _kind_of_address(source: str) -> tuple[str, str]:
         if not exists(source):
             raise UsageError(f"{show(source)}: no such file on the server")
         return "file", source
-    try:
-        if not source.endswith("/") and exists(source):
-            return "file", source
-        if is_folder(folder):
-            return "folder", folder
-    except PermissionError as error:
-        raise UsageError(f"{show(source)}: access denied") from error
+    if not source.endswith("/") and exists(source):
+        return "file", source
+    if is_folder(folder):
+        return "folder", folder
     if glob.has_magic(source):
         if not is_address(_fixed_part(source)):
             raise UsageError(f"{show(source)}: the bucket's name must not be a pattern")

@@ -72,12 +72,12 @@ def _made(scheme: str, address: str) -> Store:
         from raypipe.storage.s3 import S3Store
 
         fs.retries = 1  # ours are enough
-        return S3Store(fs, "s3://")
+        return S3Store(fs)
     if scheme in READ_ONLY:
         from raypipe.storage.web import WebStore
 
-        return WebStore(fs, f"{scheme}://")
-    return Store(fs, address.partition("://")[0] + "://")
+        return WebStore(fs)
+    return Store(fs)
 
 
 def _options(scheme: str, given: dict[str, Any]) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from itertools import islice
 
 from raypipe.storage.address import store_of
 from raypipe.storage.paths import is_address
+from raypipe.storage.refusals import refusals
 from raypipe.storage.store import Found
 
 LOOKS_AT_A_TIME = 16
@@ -26,7 +27,8 @@ def walk(address: str) -> Iterator[Found]:
     StorageError
         If the store refuses.
     """
-    return store_of(address).walk(address)
+    with refusals(address, "list"):
+        yield from store_of(address).walk(address)
 
 
 def look_at(path: str) -> os.stat_result | Found | OSError:
@@ -51,9 +53,16 @@ def look_at_all(paths: Iterable[str]) -> Iterator[tuple[str, os.stat_result | Fo
 
 
 def exists(path: str) -> bool:
-    """True where something stands there."""
+    """True where something stands there.
+
+    Raises
+    ------
+    StorageError
+        If a store refuses to tell.
+    """
     if is_address(path):
-        return store_of(path).stat(path) is not None
+        with refusals(path, "look at"):
+            return store_of(path).stat(path) is not None
     return os.path.lexists(path)
 
 

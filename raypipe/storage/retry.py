@@ -29,6 +29,9 @@ PATIENCE_S = float(os.environ.get("RAYPIPE_STORAGE_PATIENCE_S", 60.0))
 UNKNOWN_PATIENCE_S = min(15.0, PATIENCE_S)
 """The same where nobody has ever answered there: most likely the address is wrong."""
 
+GIVEN_UP_PATIENCE_S = min(3.0, PATIENCE_S)
+"""The same once a call was given up and none went well since: a run that ends waits no more."""
+
 FIRST_WAIT_S = 0.2
 """Longest wait before the second try; doubles from there, and is chosen at random below that."""
 
@@ -43,9 +46,8 @@ _log = logging.getLogger("raypipe.storage")
 class Retrier:
     """Tries calls to one store; many threads may use it at once."""
 
-    def __init__(self, name: str) -> None:
-        self._name = name
-        self._answered = False
+    def __init__(self) -> None:
+        self._answered = self._given_up = False
         self._quiet_until_s = 0.0
         self._lock = threading.Lock()
 
@@ -85,29 +87,31 @@ class Retrier:
                 patience_s = self._patience_s(error)
                 pause_s = random.uniform(0, wait_s)  # noqa: S311 - no secret
                 if time.monotonic() + pause_s > begin_s + patience_s:
+                    self._given_up = True
                     raise StorageError(
                         f"{show(address)}: cannot {doing}: {words_of(error)}, for {patience_s:g} s"
                     ) from error
-                self._say(error, patience_s)
+                self._say(error, address, patience_s)
             else:
-                self._answered = True
+                self._answered, self._given_up = True, False
                 return answer
             time.sleep(pause_s)
             wait_s = min(2 * wait_s, LONGEST_WAIT_S)
 
     def _patience_s(self, error: Exception) -> float:
+        if self._given_up:
+            return min(PATIENCE_S, GIVEN_UP_PATIENCE_S)
         unknown = not self._answered and is_unreachable(error)
         return min(PATIENCE_S, UNKNOWN_PATIENCE_S) if unknown else PATIENCE_S
 
-    def _say(self, error: Exception, patience_s: float) -> None:
+    def _say(self, error: Exception, address: str, patience_s: float) -> None:
         with self._lock:
             now_s = time.monotonic()
             if now_s < self._quiet_until_s:
                 return
             self._quiet_until_s = now_s + QUIET_S
-        _log.warning(
-            "%s: %s; trying again, for up to %g s", self._name, words_of(error), patience_s
-        )
+        bucket = "/".join(show(address).split("/")[:3])
+        _log.warning("%s: %s; trying again, for up to %g s", bucket, words_of(error), patience_s)
 
 
 def _as_said(trouble: Trouble, error: Exception, address: str, doing: str) -> Exception:

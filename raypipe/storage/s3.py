@@ -41,12 +41,10 @@ class S3Store(Store):
     ----------
     fs : s3fs.S3FileSystem
         Used by many threads at once.
-    name : str
-        How log lines name it.
     """
 
-    def __init__(self, fs: Any, name: str) -> None:
-        super().__init__(fs, name)
+    def __init__(self, fs: Any) -> None:
+        super().__init__(fs)
         self._threads: ThreadPoolExecutor | None = None
         self._lock = threading.Lock()
 

@@ -38,13 +38,11 @@ class Store:
     ----------
     fs : fsspec.AbstractFileSystem
         Used by many threads at once.
-    name : str
-        How log lines name it.
     """
 
-    def __init__(self, fs: Any, name: str) -> None:
+    def __init__(self, fs: Any) -> None:
         self.fs = fs
-        self.tried = Retrier(name)
+        self.tried = Retrier()
 
     def walk(self, address: str) -> Iterator[Found]:
         """Every object below a folder, one folder's entries in memory at a time.
@@ -67,7 +65,7 @@ class Store:
                 if info["type"] == "directory":
                     if path.rstrip("/") != folder.rstrip("/"):
                         folders.append(path)
-                elif path.startswith(begin) and not path.endswith("/"):
+                elif path.startswith(f"{begin}/") and not info["name"].endswith("/"):
                     yield found_in(address.rstrip("/") + path[len(begin) :], info)
 
     def path(self, address: str) -> str:

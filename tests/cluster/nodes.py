@@ -28,6 +28,12 @@ ROOT = Path(__file__).resolve().parents[2]
 STORE_BYTES = 100 << 20
 START_S = 150.0
 """Longest wait for anything; starting a node takes 5 s of a free core."""
+AGENT_PORTS = (
+    "dashboard-agent-listen-port", "dashboard-agent-grpc-port", "metrics-export-port",
+    "runtime-env-agent-port",
+)  # fmt: skip
+"""A raylet that is not told these waits for its agents to choose them, and dies after 15 s."""
+
 COMMAND = (sys.executable, "-c", "from raypipe.cli import main; main()", "enhance")
 
 
@@ -80,20 +86,23 @@ class Cluster:
             "PYTHONPATH": str(ROOT),
             "XDG_CACHE_HOME": str(self.cache("driver")),
             "RAY_raylet_start_wait_time_s": f"{START_S:g}",
+            "RAY_agent_register_timeout_ms": f"{1000 * START_S:g}",
             # A dead node should be missed in seconds, not half a minute.
             "RAY_health_check_initial_delay_ms": "1000",
             "RAY_health_check_period_ms": "1000",
             "RAY_health_check_failure_threshold": "3",
         }
         self.env.pop("RAY_ADDRESS", None)
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            self.port = free.getsockname()[1]
+        (self.port,) = free_ports(1)
         self.head = self._start(
             f"--head --num-cpus=0 --port={self.port} --include-dashboard=false "
             f"--temp-dir={self.folder}/ray", "127.0.0.1",
         )  # fmt: skip
-        self.head.started()
+        try:
+            self.head.started()
+        except BaseException:
+            self.head.kill()
+            raise
 
     @property
     def address(self) -> str:
@@ -116,11 +125,12 @@ class Cluster:
     def _start(
         self, how: str, address: str, hidden: Sequence[Path] = (), env: dict[str, str] | None = None
     ) -> Node:
+        ports = free_ports(len(AGENT_PORTS))
         ray = Path(sys.executable).with_name("ray")
         line = (
             f"{shlex.quote(str(ray))} start {how} --node-ip-address={address} --block "
             f"--object-store-memory={STORE_BYTES} --disable-usage-stats "
-            "--dashboard-agent-listen-port=0 --metrics-export-port=0"
+            + " ".join(f"--{name}={port}" for name, port in zip(AGENT_PORTS, ports, strict=True))
         )
         command = ["sh", "-c", f"exec {line}"]
         if hidden:
@@ -169,6 +179,14 @@ class Run:
             _, errors = self.process.communicate()
             raise AssertionError(f"did not end in {timeout_s} s: {errors.decode()}") from None
         return self.process.returncode, errors.decode()
+
+
+def free_ports(count: int) -> list[int]:
+    with contextlib.ExitStack() as stack:
+        sockets = [stack.enter_context(socket.socket()) for _ in range(count)]
+        for one in sockets:
+            one.bind(("127.0.0.1", 0))
+        return [one.getsockname()[1] for one in sockets]
 
 
 def report(out: Path) -> dict[str, Any]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 import json
 import os
-import signal
 import subprocess
 import sys
 import time
@@ -16,7 +15,12 @@ import pytest
 import soundfile as sf
 
 import raypipe
-from raypipe.errors import OutputBusy, StorageError, UsageError
+from raypipe import driver
+from raypipe.cli.entry import entry
+from raypipe.cli.watching import QuietWatch
+from raypipe.errors import StorageError, UsageError
+from raypipe.monitoring.boards import machine_standings
+from raypipe.settings import make_settings
 from raypipe.storage import retry
 from tests.signals import noise
 from tests.stores import S3, Fault, each, first
@@ -79,6 +83,32 @@ def wanted(tmp_path: Path) -> dict[str, bytes]:
 def left_over(s3: S3) -> list[str]:
     """Of raypipe's own objects, those that no run should leave."""
     return [k for k in s3.objects() if "/lease" in k or "/tmp" in k or k.endswith("inline")]
+
+
+def test_a_run_into_a_bucket_is_seen_on_its_machine(
+    s3: S3, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """`raypipe top s3://...`: nothing is put into the bucket for it."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    output, seen = f"s3://{s3.bucket}/out", []
+
+    class Looking(QuietWatch):
+        told = 0
+
+        def progress(self, progress: object) -> None:
+            self.told += 1
+            if self.told == 2:  # the first time the watch is told, the others are not yet
+                end_s = time.monotonic() + 10
+                while not machine_standings() and time.monotonic() < end_s:
+                    time.sleep(0.01)
+                assert entry(["top", f"{output}/", "--json"]) == 0
+                seen.append(json.loads(capsys.readouterr().out))
+
+    settings = make_settings({"executor": "inline", "lanes": "1"}, environment={})
+    driver.run(write(tmp_path / "in", inputs()), output, settings, watch=Looking())
+    assert seen[0]["output"] == output
+    assert not [key for key in s3.objects() if "status" in key]
+    assert entry(["top", output]) == 2
 
 
 def test_bucket_to_bucket_gives_the_bytes_of_a_local_run(s3: S3, wanted: dict[str, bytes]) -> None:
@@ -253,80 +283,28 @@ def test_a_store_that_stays_in_trouble_ends_the_run_and_blames_no_file(
     assert s3.tree("out") == wanted
 
 
+def test_a_bucket_that_is_kept_from_us_is_one_sentence(s3: S3, tmp_path: Path) -> None:
+    source, denied = fill(s3, inputs(2)), Fault(status=403)
+    for method, path, words in (
+        ("GET", "list-type", "cannot list it: access denied"),
+        ("HEAD", "/in", "cannot look at it: access denied"),
+        ("PUT", "/out", "cannot write into it: access denied"),
+    ):
+        s3.proxy.fault = first(
+            10**6,
+            denied,
+            lambda r, m=method, p=path: r.method == m and p in r.path,  # type: ignore[misc]
+        )
+        with pytest.raises(StorageError, match=words):
+            run(source, f"s3://{s3.bucket}/out")
+
+
 def test_one_object_that_is_kept_from_us_fails_alone(s3: S3) -> None:
     source = fill(s3, inputs(3))
     denied = Fault(status=403)
     s3.proxy.fault = first(10**6, denied, lambda r: r.method == "GET" and "001.flac" in r.path)
     report = run(source, f"s3://{s3.bucket}/out")
     assert (report.totals.done, report.totals.failed) == (2, 1)
-
-
-def start(s3: S3, *arguments: str, **more: str) -> subprocess.Popen[bytes]:
-    """A run of the command line, in a process of its own."""
-    environment = {**os.environ, **s3.environment, **more}
-    return subprocess.Popen(
-        [*COMMAND, "enhance", *arguments, "--model", "recurrent", "--segment", "0.5"],
-        env=environment, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL,
-    )  # fmt: skip
-
-
-def wait_for_outputs(s3: S3, count: int, process: subprocess.Popen[bytes]) -> None:
-    until_s = time.monotonic() + 60
-    while len([k for k in s3.objects("out") if ".raypipe" not in k]) < count:
-        assert process.poll() is None, process.stderr.read() if process.stderr else ""
-        assert time.monotonic() < until_s
-        time.sleep(0.02)
-
-
-@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGINT])
-def test_a_run_that_was_killed_is_gone_on_with(
-    s3: S3, tmp_path: Path, number: signal.Signals
-) -> None:
-    files = inputs(24)
-    source, output = fill(s3, files), f"s3://{s3.bucket}/out"
-    s3.proxy.fault = each(1, Fault(late_s=0.05), lambda r: r.method == "PUT")
-    process = start(s3, source, output, "--executor", "inline", "--lanes", "2", "--quiet")
-    wait_for_outputs(s3, 3, process)
-    process.send_signal(number)
-    _, said = process.communicate(timeout=60)
-    assert process.returncode == (-9 if number == signal.SIGKILL else 130), said
-    if number == signal.SIGINT:
-        assert left_over(s3) == s3.uploads() == []
-    s3.proxy.forget()
-    before = set(s3.tree("out"))
-    assert 3 <= len(before) < 24
-    report = run(source, output)
-    totals = report.totals
-    assert (totals.files, totals.failed, totals.done + totals.skipped) == (24, 0, 24)
-    assert totals.skipped >= len(before) - 1
-    run(write(tmp_path / "in", files), tmp_path / "out")
-    assert s3.tree("out") == tree(tmp_path / "out")
-    assert left_over(s3) == s3.uploads() == []
-
-
-def test_a_second_run_is_refused_and_told_who_writes_there(s3: S3) -> None:
-    source, output = fill(s3, inputs(24)), f"s3://{s3.bucket}/out"
-    s3.proxy.fault = each(1, Fault(late_s=0.1), lambda r: r.method == "PUT")
-    process = start(s3, source, output, "--executor", "inline", "--lanes", "2", "--quiet")
-    try:
-        wait_for_outputs(s3, 1, process)
-        with pytest.raises(OutputBusy, match=rf"process {process.pid} on .*last heard of"):
-            run(source, output)
-    finally:
-        process.send_signal(signal.SIGINT)
-        process.communicate(timeout=60)
-    assert run(source, output).totals.failed == 0
-
-
-@pytest.mark.ray
-@pytest.mark.slow
-def test_on_ray(s3: S3, wanted: dict[str, bytes]) -> None:
-    source, output = fill(s3, inputs()), f"s3://{s3.bucket}/out"
-    process = start(s3, source, output, "--workers", "2", "--executor", "ray", "--lanes", "4")
-    _, said = process.communicate(timeout=120)
-    assert process.returncode == 0, said.decode()
-    assert s3.tree("out") == wanted
-    assert left_over(s3) == s3.uploads() == []
 
 
 def test_plan_and_dry_run(s3: S3) -> None:
@@ -357,3 +335,17 @@ def test_without_credentials_it_is_one_sentence(s3: S3, tmp_path: Path) -> None:
     assert said.returncode == 3
     assert "credentials are missing, wrong or too old" in said.stderr
     assert said.stderr.count("\n") == 1
+
+
+def test_strange_names_and_a_report_in_the_bucket(s3: S3, tmp_path: Path) -> None:
+    names = ["a b#c?d%20é+&=.wav", "x[1]*.wav", "日本/ñ.flac", ".hidden.wav"]
+    source = fill(s3, {n: sound_file(500, "FLAC" if n.endswith("flac") else "WAV") for n in names})
+    output, where = f"s3://{s3.bucket}/out", f"s3://{s3.bucket}/reports/last.json"
+    assert run(source, output, report=where).totals.done == len(names)
+    assert sorted(s3.tree("out")) == sorted(names)
+    assert json.loads(s3.get("reports/last.json"))["totals"]["done"] == len(names)
+    assert run(source, output).totals.skipped == len(names)
+    assert run(source, tmp_path / "out").totals.done == len(names)
+    assert tree(tmp_path / "out") == s3.tree("out")
+    assert run(f"{source}/x[1]*.wav", tmp_path / "one").totals.files == 1
+    assert run(f"{source}/a b#c?d%20é+&=.wav", tmp_path / "two").totals.files == 1

@@ -18,7 +18,7 @@ from raypipe.execution.collector_pool import BUSY, CollectorPool, _Seat  # noqa:
 from raypipe.execution.events import CollectorLost, Event, SoundCollected  # noqa: E402
 from raypipe.execution.nodes import Nodes  # noqa: E402
 from raypipe.execution.sight import Sight, sight_of  # noqa: E402
-from raypipe.storage import Place  # noqa: E402
+from raypipe.storage import LocalPlace  # noqa: E402
 from tests.execution.fakes import (  # noqa: E402
     FakeCollector,
     cannot_begin,
@@ -195,7 +195,7 @@ def test_a_collector_leaves_a_node_that_does_not_see_the_output(
     start: Start, caplog: pytest.LogCaptureFixture, tmp_path: Path
 ) -> None:
     nodes = Nodes()
-    place = Place(str(tmp_path), str(tmp_path), "0" * 12)
+    place = LocalPlace(str(tmp_path), str(tmp_path), "0" * 12)
     (tmp_path / "tmp").mkdir()
     sight = sight_of((), place)
     os.unlink(sight.token)

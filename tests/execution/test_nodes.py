@@ -9,6 +9,7 @@ import pytest
 
 ray = pytest.importorskip("ray")
 
+from raypipe.errors import RaypipeError  # noqa: E402
 from raypipe.execution import nodes as room  # noqa: E402
 from raypipe.execution.nodes import HEAD_S, Nodes  # noqa: E402
 
@@ -95,9 +96,12 @@ def test_a_head_that_is_silent_for_long_is_lost_until_it_answers(
     monkeypatch.setattr(room.time, "monotonic", lambda: now_s + HEAD_S + 1)
     nodes.look()
     assert nodes.head_lost
+    with pytest.raises(RaypipeError, match=r"head at 10\.0\.0\.97:6379 has not answered for 40 s"):
+        nodes.need_head()
     head[0] = before
     nodes.look()
     assert not nodes.head_lost
+    nodes.need_head()
 
 
 def test_a_node_that_is_barred_gives_no_cpus_and_gets_no_actor(head: list[Any]) -> None:

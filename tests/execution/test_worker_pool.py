@@ -195,6 +195,7 @@ def test_workers_that_find_no_cpu_hold_nobody_up(
     start: Start, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     cpus = int(ray.cluster_resources()["CPU"])
+    monkeypatch.setattr(worker_pool, "SOON_S", 1000.0)
     pool, events = start(count=cpus + 2)
     seen: list[Event] = []
     while len(seen) < cpus:

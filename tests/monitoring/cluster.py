@@ -84,7 +84,7 @@ class Cluster:
 @contextlib.contextmanager
 def cluster(interval_ms: int = 1000) -> Iterator[Cluster]:
     """A Ray as ``ray start --head`` gives it, in a folder and on ports of its own."""
-    folder = Path(tempfile.mkdtemp(prefix="rp", dir="/tmp"))  # sockets' paths must be short
+    folder = Path(tempfile.mkdtemp(prefix="rpm", dir="/tmp"))  # sockets' paths must be short
     port = free_port()
     command = [
         str(Path(sys.executable).with_name("ray")), "start", "--head", "--block", "--num-cpus=2",
@@ -107,15 +107,21 @@ def cluster(interval_ms: int = 1000) -> Iterator[Cluster]:
         assert process.poll() is None, (folder / "start.log").read_text("utf-8")[-2000:]
         yield Cluster(f"127.0.0.1:{port}", folder, process, interval_ms)
     finally:
-        ours = psutil.Process(process.pid).children(recursive=True)
         process.send_signal(signal.SIGTERM)
-        _, left = psutil.wait_procs(ours, timeout=15)
-        for one in left:
-            with contextlib.suppress(psutil.Error):
-                one.kill()
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(15)
         process.kill()
         process.wait(15)
+        for one in _left_in(folder):
+            with contextlib.suppress(psutil.Error):
+                one.kill()
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def _left_in(folder: Path) -> list[psutil.Process]:
+    """Ray's processes whose folder this is: their command lines name it."""
+    every = psutil.process_iter(["cmdline"])
+    return [one for one in every if str(folder) in " ".join(one.info["cmdline"] or ())]
 
 
 @dataclass(frozen=True, slots=True)

@@ -202,6 +202,22 @@ def test_a_second_run_counts_for_itself(
     agrees_soon(theirs, killed[0])
 
 
+def test_a_run_that_is_interrupted_has_told_what_its_report_says(
+    watched: tuple[Cluster, Prometheus], inputs: Path, tmp_path: Path
+) -> None:
+    ours, theirs = watched
+    out = tmp_path / "out"
+    run = ours.start_run(inputs, out, "--lanes", "1", "--segment", "5")
+    wait_for(lambda: len(list(out.glob("*.wav"))) > 2, 60, "a run's first files")
+    run.send_signal(signal.SIGINT)
+    _, errors = run.communicate(timeout=60)
+    assert run.returncode == 130, errors.decode()
+    report = report_in(out)
+    assert report["interrupted"] == "interrupted"
+    assert 2 < report["totals"]["done"] < FILES
+    agrees_soon(theirs, report)
+
+
 def test_a_run_that_is_over_before_ray_would_have_told_anything_loses_nothing(
     few: Path, tmp_path: Path
 ) -> None:

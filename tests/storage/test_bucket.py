@@ -47,9 +47,14 @@ def place(root: str) -> Iterator[BucketPlace]:
 
 
 @pytest.fixture(autouse=True)
-def nothing_stays_on_this_machine() -> Iterator[None]:
+def nothing_stays_on_this_machine(
+    tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[None]:
+    """Other runs on this machine have folders of their own in its usual place."""
+    folder = str(tmp_path_factory.mktemp("temporary"))
+    monkeypatch.setattr(tempfile, "tempdir", folder)
     yield
-    assert not [n for n in os.listdir(tempfile.gettempdir()) if n.startswith(PREFIX)]
+    assert not [name for name in os.listdir(folder) if name.startswith(PREFIX)]
 
 
 @pytest.fixture

@@ -108,7 +108,7 @@ def test_a_bug_is_no_trouble() -> None:
     for error in (TypeError("x"), AssertionError("x"), KeyError("x")):
         assert trouble_of(error) is None
         with pytest.raises(type(error)):
-            Retrier("s3://")(lambda e=error: _raise(e), "s3://b/a", "read")  # type: ignore[misc]
+            Retrier()(lambda e=error: _raise(e), "s3://b/a", "read")  # type: ignore[misc]
 
 
 def _raise(error: Exception) -> None:
@@ -131,19 +131,19 @@ def test_a_call_is_made_again_until_it_goes_well_and_said_so_once(
     caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(retry, "FIRST_WAIT_S", 0.001)
-    tried = Retrier("s3://")
+    tried = Retrier()
     with caplog.at_level(logging.WARNING):
         for _ in range(3):
             assert tried(failing(4, translated("SlowDown", 503)), "s3://b/a", "read") == "done"
     assert [r.getMessage() for r in caplog.records] == [
-        "s3://: SlowDown (HTTP 503); trying again, for up to 60 s"
+        "s3://b: SlowDown (HTTP 503); trying again, for up to 60 s"
     ]
 
 
 def test_it_is_not_made_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(retry, "PATIENCE_S", 0.2)
     with pytest.raises(StorageError, match=r"^s3://b/a: cannot read: SlowDown \(HTTP 503\), for 0"):
-        Retrier("s3://")(failing(10**6, translated("SlowDown", 503)), "s3://b/a", "read")
+        Retrier()(failing(10**6, translated("SlowDown", 503)), "s3://b/a", "read")
 
 
 def test_nobody_waits_long_for_a_server_that_never_answered(
@@ -152,10 +152,23 @@ def test_nobody_waits_long_for_a_server_that_never_answered(
     monkeypatch.setattr(retry, "UNKNOWN_PATIENCE_S", 0.1)
     error = botos("EndpointConnectionError", endpoint_url="http://x")
     with pytest.raises(StorageError, match=r"no connection to the endpoint, for 0\.1 s"):
-        Retrier("s3://")(failing(10**6, error), "s3://b/a", "read")
-    known = Retrier("s3://")
+        Retrier()(failing(10**6, error), "s3://b/a", "read")
+    known = Retrier()
     known(lambda: None, "s3://b/a", "read")
     assert known._patience_s(error) == retry.PATIENCE_S
+
+
+def test_a_run_that_ends_does_not_wait_for_each_of_its_last_calls(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(retry, "PATIENCE_S", 0.3)
+    monkeypatch.setattr(retry, "GIVEN_UP_PATIENCE_S", 0.0)
+    tried, error = Retrier(), translated("SlowDown", 503)
+    for patience in ("0.3", "0"):
+        with pytest.raises(StorageError, match=f"for {patience} s"):
+            tried(failing(10**6, error), "s3://b/a", "read")
+    tried(lambda: None, "s3://b/a", "read")
+    assert tried._patience_s(error) == 0.3
 
 
 @pytest.mark.parametrize(
@@ -168,6 +181,6 @@ def test_nobody_waits_long_for_a_server_that_never_answered(
 )
 def test_what_is_one_objects_own_is_an_os_error(error: Any, wanted: Any, number: int) -> None:
     with pytest.raises(wanted) as found:
-        Retrier("s3://")(failing(1, error()), "s3://b/a", "read")
+        Retrier()(failing(1, error()), "s3://b/a", "read")
     assert found.value.errno == number
     assert found.value.strerror

@@ -22,6 +22,7 @@ from raypipe.storage.address import forget_stores, store_of
 from raypipe.storage.bucket_hold import BucketHold
 from raypipe.storage.store import Store
 from tests.end_to_end.test_buckets import inputs, tree, write
+from tests.stores import S3
 
 
 @pytest.fixture
@@ -136,3 +137,24 @@ def test_an_azure_account_that_nobody_has_named(monkeypatch: pytest.MonkeyPatch)
     ):
         store_of("az://container/a")
     forget_stores()
+
+
+def test_fsspecs_own_configuration_counts(s3: S3, monkeypatch: pytest.MonkeyPatch) -> None:
+    from fsspec.config import conf
+
+    address = s3.put("a", b"x")
+    given = {
+        "endpoint_url": s3.environment["AWS_ENDPOINT_URL"],
+        "key": "k",
+        "secret": "s",
+        "config_kwargs": {"connect_timeout": 3},
+    }
+    for name in s3.environment:
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+    monkeypatch.setitem(conf, "s3", given)
+    forget_stores()
+    store = store_of(address)
+    assert store.read_all(address) == b"x"
+    assert store.fs.config_kwargs["connect_timeout"] == 3
+    assert store.fs.config_kwargs["retries"]["total_max_attempts"] == 1
