@@ -242,7 +242,8 @@ class Cluster:
             stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
         )  # fmt: skip
         told, _ = asked.communicate(timeout=START_S)
-        facts: dict[str, Any] = json.loads(told.splitlines()[-1])
+        lines = [line for line in told.splitlines() if line.startswith("{")]  # Ray prints, too
+        facts: dict[str, Any] = json.loads(lines[-1])
         return facts
 
 

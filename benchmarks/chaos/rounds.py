@@ -47,6 +47,8 @@ MOST_RUNS = 6
 ENDED = (0, 1)
 """Exit codes of a run that went to its end: 1, as two files cannot be done."""
 INTERRUPTED = 130
+DEAF_S = 5.0
+"""Python may need so long, on a busy machine, until raypipe hears of signals."""
 
 
 @dataclass(frozen=True)
@@ -107,6 +109,7 @@ class Driver:
 
     def start(self) -> None:
         """Give the command."""
+        self.begin_s = time.monotonic()
         # `ip netns exec` becomes the command, so that the process is the driver itself.
         self.process = self._ground.cluster.head.run(
             *COMMAND, self._ground.inputs, self._output.address, "--executor", "ray",
@@ -162,8 +165,7 @@ def one_round(ground: Ground, output: Output, faults: list[Fault], *more: str) -
                 continue
             result.strikes.append(Strike(fault, hands.struck_s, where))
             if fault.kind in DRIVERS:
-                ending = -signal.SIGKILL if fault.kind == "driver" else INTERRUPTED
-                driver.end(END_S, ending)
+                driver.end(END_S, *_endings(fault, hands.struck_s - driver.begin_s))
                 driver.start()
         driver.end(RUN_S, *ENDED)
         while driver.codes[-1] not in ENDED and len(driver.codes) < MOST_RUNS:
@@ -189,6 +191,13 @@ def one_round(ground: Ground, output: Output, faults: list[Fault], *more: str) -
     result.stepped_s = sum(stepped)
     result.twice_s = result.stepped_s - ground.wanted.stepped_s
     return result
+
+
+def _endings(fault: Fault, after_s: float) -> tuple[int, ...]:
+    """Exit codes of a driver that was struck so long after its start."""
+    if fault.kind == "driver":
+        return (-signal.SIGKILL,)
+    return (INTERRUPTED, -signal.SIGTERM) if after_s < DEAF_S else (INTERRUPTED,)
 
 
 def _moment(fault: Fault, watcher: Watcher, driver: Driver) -> bool:

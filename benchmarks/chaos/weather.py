@@ -66,6 +66,7 @@ class Weather:
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
         self._chance = random.Random(5)
+        self._tasks: set[asyncio.Task[Any]] = set()
         self.now = FINE
         self.met: Counter[str] = Counter()
         self.port = port
@@ -101,6 +102,10 @@ class Weather:
 
     async def _serve(self, client: asyncio.StreamReader, answer: asyncio.StreamWriter) -> None:
         """One request; the connection ends with it, so that the next one meets new weather."""
+        task = asyncio.current_task()
+        assert task is not None
+        self._tasks.add(task)  # asyncio forgets a task whose client has gone while it waits
+        task.add_done_callback(self._tasks.discard)
         with contextlib.suppress(OSError, asyncio.IncompleteReadError, asyncio.LimitOverrunError):
             head = await client.readuntil(b"\r\n\r\n")
             weather = self.now

@@ -146,7 +146,7 @@ def test_a_run_waits_for_the_first_cpu_and_says_so(
         run = none.run(inputs, out, *more, *SETTINGS)
         until(lambda: (out / ".raypipe").is_dir())
         time.sleep(SOON_S + 1)
-        none.add()
+        none.add().started()
         code, said = run.end()
         assert code == 0, said
     assert "waiting for room: 1 of 1 workers (1 CPU and 0.3 GB each) have no node yet; " in said

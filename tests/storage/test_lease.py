@@ -82,19 +82,20 @@ def test_of_many_runs_that_start_at_once_one_gets_it(s3: S3, root: str) -> None:
 
 
 def test_a_holder_that_is_heard_of_keeps_it_beyond_its_time(s3: S3, root: str) -> None:
-    holder = lease_at(root, "one", ttl_s=2.0, beat_s=0.2)
+    holder = lease_at(root, "one", ttl_s=5.0, beat_s=0.2)
     holder.take()
-    time.sleep(3.5)
-    with pytest.raises(OutputBusy, match=r"last heard of [012] s ago"):
+    time.sleep(6.5)
+    with pytest.raises(OutputBusy, match=r"last heard of [0-4] s ago"):
         lease_at(root, "two").take()
     holder.release()
 
 
 def test_a_holder_that_is_silent_loses_it_after_its_time(s3: S3, root: str) -> None:
-    left_by(s3, ttl_s=3)
+    left_by(s3, ttl_s=600)
     with pytest.raises(OutputBusy, match="process 7 on elsewhere, since 2026-01-01"):
         lease_at(root, "two").take()
-    time.sleep(4.2)
+    left_by(s3, ttl_s=1)
+    time.sleep(2.2)
     heir = lease_at(root, "two")
     heir.take()
     found = read_lease(store_of(root), f"{root}/.raypipe/lease.json")
@@ -175,9 +176,10 @@ def test_answers_that_are_lost_do_not_lose_the_lease(s3: S3, root: str) -> None:
     s3.proxy.fault = first(1, Fault(drop_answer=True), lambda r: r.method == "PUT")
     holder = lease_at(root, "one", beat_s=0.2)
     holder.take()
-    for _ in range(3):
+    until_s = time.monotonic() + 60
+    while json.loads(s3.get("out/.raypipe/lease.json"))["beats"] < 8:
+        assert time.monotonic() < until_s
         s3.proxy.fault = first(1, Fault(drop_answer=True), lambda r: r.method == "PUT")
         time.sleep(0.5)
-    assert json.loads(s3.get("out/.raypipe/lease.json"))["beats"] > 5
     holder.release()
     assert s3.objects() == []
