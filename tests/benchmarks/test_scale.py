@@ -26,5 +26,7 @@ def test_a_small_run_prints_both_tables_and_writes_every_figure(tmp_path: Path) 
     assert [run["load"]["workers"] for run in runs] == [1, 2, 4, 5, 5, 5, 4, 4, 4]
     assert [run["files"] for run in runs if run["load"]["files"]] == [20, 200, 2000]
     for run in runs[:6]:
-        assert 0.5 < run["speed"] / (2000 * run["load"]["workers"]) < 1.05
-        assert 0 < run["cpu_s"] < run["seconds"] * 4
+        # How near they come to it is for the benchmark to say; more than that would be a mistake.
+        assert 0 <= run["speed"] < 1.05 * 2000 * run["load"]["workers"]
+        assert run["cpu_s"] > 0
+        assert run["rss_bytes"] > 0
