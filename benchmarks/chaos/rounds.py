@@ -210,8 +210,8 @@ def _moment(fault: Fault, watcher: Watcher, driver: Driver) -> bool:
 
 def _times(result: Round, published_s: list[float]) -> None:
     """How long each fault kept files from being published, up to the first one after the next."""
-    ends_s = [strike.at_s for strike in result.strikes[1:]]
-    for strike, end_s in zip(result.strikes, [*ends_s, float("inf")], strict=True):
+    struck_s = [strike.at_s for strike in result.strikes]
+    for strike, end_s in zip(result.strikes, [*struck_s[1:], float("inf")], strict=False):
         later = sorted(at_s for at_s in published_s if at_s > strike.at_s)
         strike.recovery_s = later[0] - strike.at_s if later else None
         before = sum(at_s <= end_s for at_s in later)

@@ -18,3 +18,9 @@ def test_recovery_is_the_next_file_and_a_pause_ends_with_the_next_faults_first_f
     _times(done, [9.0, 11.0, 15.0, 22.0, 30.0, 31.0])
     assert [s.recovery_s for s in done.strikes] == [1.0, 2.0, None]
     assert [s.pause_s for s in done.strikes] == [7.0, 8.0, 0.0]
+
+
+def test_a_round_without_faults_has_nothing_to_tell() -> None:
+    done = Round(0.0)
+    _times(done, [1.0])
+    assert done.strikes == []
