@@ -33,7 +33,7 @@ DEFAULT_ADDRESS = "http://127.0.0.1:8265"
 ADDRESS_VARIABLES = ("RAY_API_SERVER_ADDRESS", "RAY_ADDRESS")
 """Where Ray's own commands look; the first wins. They let them win over ``--address``, too."""
 
-OLDEST_RAY = (2, 50)
+OLDEST_RAY = (2, 60)
 """As in pyproject.toml: what runs on the cluster is raypipe."""
 
 ANSWER_S = 20.0

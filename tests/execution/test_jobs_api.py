@@ -71,7 +71,7 @@ def test_an_old_ray_is_named_with_what_is_wanted() -> None:
             JobsApi(url)
 
 
-@pytest.mark.parametrize("text", ["2.50.0", "2.61.0", "3.0.0.dev0", "10.1"])
+@pytest.mark.parametrize("text", ["2.60.0", "2.61.0", "3.0.0.dev0", "10.1"])
 def test_a_ray_that_is_new_enough_is_taken(text: str) -> None:
     with server(lambda path, headers: (200, version(text))) as url:
         assert JobsApi(url).ray_version == text
