@@ -66,7 +66,7 @@ def version(text: str) -> str:
 
 def test_an_old_ray_is_named_with_what_is_wanted() -> None:
     with server(lambda path, headers: (200, version("2.9.3"))) as url:
-        wanted = rf"^{url} runs Ray 2\.9\.3; raypipe needs Ray 2\.50 or newer$"
+        wanted = rf"^{url} runs Ray 2\.9\.3; raypipe needs Ray 2\.60 or newer$"
         with pytest.raises(UsageError, match=wanted):
             JobsApi(url)
 
