@@ -61,9 +61,9 @@ def test_undisturbed_it_steps_nothing_twice(ground: Ground, tmp_path: Path) -> N
     "kinds",
     [
         ("raylet", "join", "driver"),
-        ("cut", "collector", "sigterm"),
-        ("worker", "outage", "join", "driver"),
-        ("blink", "power"),
+        pytest.param(("cut", "collector", "sigterm"), marks=pytest.mark.cluster),
+        pytest.param(("worker", "outage", "join", "driver"), marks=pytest.mark.cluster),
+        pytest.param(("blink", "power"), marks=pytest.mark.cluster),
     ],
     ids=" ".join,
 )
@@ -76,7 +76,12 @@ def test_faults_one_after_another_cost_nothing_but_time(
 
 
 @pytest.mark.parametrize(
-    "kinds", [("503", "slow", "driver"), ("broken", "cut", "collector")], ids=" ".join
+    "kinds",
+    [
+        ("503", "slow", "driver"),
+        pytest.param(("broken", "cut", "collector"), marks=pytest.mark.cluster),
+    ],
+    ids=" ".join,
 )
 def test_a_bucket_with_faults_of_its_own_ends_with_the_same_objects(
     in_bucket: tuple[Ground, Output], kinds: tuple[str, ...]

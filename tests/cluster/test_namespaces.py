@@ -43,6 +43,7 @@ def test_each_node_has_an_address_and_the_head_no_cpu(nodes: Nodes) -> None:
     assert facts["cpus"] == len(nodes.cluster.workers) * 1.0
 
 
+@pytest.mark.cluster
 def test_without_the_token_nobody_is_let_in(nodes: Nodes, tmp_path: Path) -> None:
     wrong = tmp_path / "token"
     wrong.write_text("0" * 32)
@@ -52,6 +53,7 @@ def test_without_the_token_nobody_is_let_in(nodes: Nodes, tmp_path: Path) -> Non
     assert ask(nodes.cluster).returncode == 0
 
 
+@pytest.mark.cluster
 def test_a_cut_node_is_given_up_and_a_killed_one_too(nodes: Nodes) -> None:
     first, second = nodes.cluster.workers
     first.cut()
@@ -61,6 +63,7 @@ def test_a_cut_node_is_given_up_and_a_killed_one_too(nodes: Nodes) -> None:
     assert wait_for(lambda: set(nodes.cluster.facts()["alive"]) == wanted, 30)
 
 
+@pytest.mark.cluster
 def test_a_short_cut_costs_no_node(nodes: Nodes) -> None:
     before = nodes.cluster.facts()
     node = nodes.cluster.workers[0]

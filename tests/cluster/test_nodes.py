@@ -99,6 +99,7 @@ def test_a_node_that_is_lost_costs_nothing_but_time(
     assert list((out / ".raypipe/tmp").iterdir()) == []
 
 
+@pytest.mark.cluster
 def test_a_raylet_that_dies_alone_takes_its_workers_along(
     two: Cluster, inputs: Path, wanted: dict[str, str], tmp_path: Path
 ) -> None:
@@ -114,6 +115,7 @@ def test_a_raylet_that_dies_alone_takes_its_workers_along(
     assert report(out)["place"]["workers_lost"] >= 1
 
 
+@pytest.mark.cluster
 def test_without_the_head_a_run_ends_in_order_and_another_one_goes_on(
     folder: Path, inputs: Path, wanted: dict[str, str], tmp_path: Path
 ) -> None:
@@ -137,6 +139,7 @@ def test_without_the_head_a_run_ends_in_order_and_another_one_goes_on(
     assert report(out)["totals"]["skipped"] >= len(some)
 
 
+@pytest.mark.cluster
 def test_a_run_waits_for_the_first_cpu_and_says_so(
     folder: Path, inputs: Path, wanted: dict[str, str], tmp_path: Path
 ) -> None:
@@ -154,6 +157,7 @@ def test_a_run_waits_for_the_first_cpu_and_says_so(
     assert tree(out) == wanted
 
 
+@pytest.mark.cluster
 def test_a_node_that_joins_late_and_sees_too_little_is_left_out(
     folder: Path, inputs: Path, wanted: dict[str, str], tmp_path: Path
 ) -> None:
@@ -194,6 +198,7 @@ def test_a_model_reaches_nodes_that_do_not_see_its_path(
     assert tree(out) == wanted
 
 
+@pytest.mark.cluster
 def test_another_version_on_a_node_is_heard_of_before_the_start(
     folder: Path, inputs: Path, tmp_path: Path
 ) -> None:
