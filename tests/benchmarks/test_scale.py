@@ -13,6 +13,7 @@ from benchmarks.scale import main
 
 @pytest.mark.ray
 @pytest.mark.slow
+@pytest.mark.cluster
 def test_a_small_run_prints_both_tables_and_writes_every_figure(tmp_path: Path) -> None:
     done = CliRunner().invoke(
         main,

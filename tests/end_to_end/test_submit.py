@@ -161,6 +161,7 @@ def test_a_shell_that_has_set_nothing_gets_what_a_local_run_gives(
         assert secret not in text
 
 
+@pytest.mark.cluster
 def test_from_bucket_to_bucket_with_keys_that_only_this_shell_has(
     cluster: JobCluster, folder: Path, tmp_path: Path, s3: S3
 ) -> None:
@@ -232,6 +233,7 @@ def test_who_is_not_let_in_hears_why(cluster: JobCluster, folder: Path, tmp_path
     assert "is not a Ray dashboard, which stands at port 8265" in ran.stderr
 
 
+@pytest.mark.cluster
 def test_the_other_two_places_of_the_token_do_as_well(cluster: JobCluster, tmp_path: Path) -> None:
     file = tmp_path / "token"
     file.write_text(cluster.token)
@@ -241,6 +243,7 @@ def test_the_other_two_places_of_the_token_do_as_well(cluster: JobCluster, tmp_p
         assert f"{cluster.url} has no job no-such-job" in ran.stderr, "let in, and looked"
 
 
+@pytest.mark.cluster
 def test_a_job_that_nobody_waits_for_can_be_followed_later(
     cluster: JobCluster, folder: Path, tmp_path: Path
 ) -> None:
@@ -357,6 +360,7 @@ class Line:
         self._listen()
 
 
+@pytest.mark.cluster
 def test_a_line_that_is_cut_costs_no_word_of_the_log(
     cluster: JobCluster, long_job: Path, tmp_path: Path
 ) -> None:
@@ -383,6 +387,7 @@ def test_a_line_that_is_cut_costs_no_word_of_the_log(
     assert seen == direct.stdout.splitlines()
 
 
+@pytest.mark.cluster
 def test_what_a_working_directory_brings_is_found(
     cluster: JobCluster, folder: Path, tmp_path: Path
 ) -> None:
@@ -398,6 +403,7 @@ def test_what_a_working_directory_brings_is_found(
     assert tree(tmp_path / "out") == {"c d_x.wav"}
 
 
+@pytest.mark.cluster
 def test_another_version_on_the_cluster_is_said(
     cluster: JobCluster, folder: Path, tmp_path: Path
 ) -> None:
@@ -410,6 +416,7 @@ def test_another_version_on_the_cluster_is_said(
     assert not (tmp_path / "out").exists()
 
 
+@pytest.mark.cluster
 def test_the_job_script_runs_where_the_package_is_installed(
     cluster: JobCluster, folder: Path, tmp_path: Path
 ) -> None:
@@ -442,6 +449,7 @@ def test_a_run_attaches_to_a_locked_cluster_without_being_told_the_mode(
         assert "wr0ng" not in ran.stderr
 
 
+@pytest.mark.cluster
 def test_an_open_cluster_is_attached_to_by_who_has_a_token(folder: Path, tmp_path: Path) -> None:
     with job_cluster(auth="disabled") as cluster:
         assert (cluster.home / ".ray" / "auth_token").exists()
