@@ -70,6 +70,6 @@ def test_ctrl_c_on_ray_ends_soon_and_in_order(inputs: Path, tmp_path: Path) -> N
     begin_s = time.monotonic()
     run.send_signal(signal.SIGINT)
     _, errors = run.communicate(timeout=30)
-    assert run.returncode == 130
+    assert run.returncode == 130, errors
     assert time.monotonic() - begin_s < 20
     assert b"Traceback" not in errors
