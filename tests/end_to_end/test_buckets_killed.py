@@ -106,7 +106,14 @@ def wait_for(what: Callable[[], object], process: subprocess.Popen[bytes]) -> No
 
 @pytest.mark.ray
 @pytest.mark.slow
-@pytest.mark.parametrize("victim", ["worker", "collector", "driver"])
+@pytest.mark.parametrize(
+    "victim",
+    [
+        pytest.param("worker", marks=pytest.mark.cluster),
+        pytest.param("collector", marks=pytest.mark.cluster),
+        "driver",
+    ],
+)
 def test_a_process_that_is_killed_on_ray_costs_nothing_but_time(
     s3: S3, tmp_path: Path, victim: str
 ) -> None:

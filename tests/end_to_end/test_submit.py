@@ -267,6 +267,7 @@ def test_a_job_that_nobody_waits_for_can_be_followed_later(
     assert f"refuses the job: Job with submission_id {name} already exists" in twice.stderr
 
 
+@pytest.mark.cluster
 def test_ctrl_c_leaves_the_job_running(
     cluster: JobCluster, started: Printed, long_job: Path, tmp_path: Path
 ) -> None:
@@ -287,6 +288,7 @@ def test_ctrl_c_leaves_the_job_running(
         assert np.array_equal(sf.read(made)[0], sf.read(given)[0])
 
 
+@pytest.mark.cluster
 def test_a_stopped_job_ends_in_order_and_can_go_on(
     cluster: JobCluster, started: Printed, long_job: Path, tmp_path: Path
 ) -> None:

@@ -187,6 +187,7 @@ def few(inputs: Path, tmp_path: Path) -> Path:
     return folder
 
 
+@pytest.mark.cluster
 def test_a_second_run_counts_for_itself(
     watched: tuple[Cluster, Prometheus],
     killed: tuple[dict[str, Any], float, float],
@@ -202,6 +203,7 @@ def test_a_second_run_counts_for_itself(
     agrees_soon(theirs, killed[0])
 
 
+@pytest.mark.cluster
 def test_a_run_that_is_interrupted_has_told_what_its_report_says(
     watched: tuple[Cluster, Prometheus], inputs: Path, tmp_path: Path
 ) -> None:
@@ -218,6 +220,7 @@ def test_a_run_that_is_interrupted_has_told_what_its_report_says(
     agrees_soon(theirs, report)
 
 
+@pytest.mark.cluster
 def test_a_run_that_is_over_before_ray_would_have_told_anything_loses_nothing(
     few: Path, tmp_path: Path
 ) -> None:
