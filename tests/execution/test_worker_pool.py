@@ -234,8 +234,8 @@ def test_where_no_worker_ever_finds_a_place_the_run_ends_and_says_what_was_asked
 ) -> None:
     monkeypatch.setattr(worker_pool, "SOON_S", 0.2)
     monkeypatch.setattr(worker_pool, "PLACE_S", 1.0)
-    _, events = start(Terms(FakeWorker, memory_bytes=10**15))
-    wanted = r"no worker found a place in 1 s: 1 of 1 workers \(1 CPU and 1000000\.0 GB each\) have"
+    _, events = start(Terms(FakeWorker, memory_bytes=10**13))
+    wanted = r"no worker found a place in 1 s: 1 of 1 workers \(1 CPU and 10000\.0 GB each\) have"
     with pytest.raises(RaypipeError, match=wanted):
         until(events, WorkerReady)
 
