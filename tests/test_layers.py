@@ -29,6 +29,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "plan": BASE | SOUND,
     "pipelines": BASE | SOUND,
     "results": BASE | SOUND,
+    "page": BASE | SOUND | {"results", "quality"},
     "execution": BASE | SOUND | {"pipelines"},
     "monitoring": BASE,
     "tuning": BASE | {"inference"},
@@ -39,7 +40,10 @@ MAY_IMPORT: dict[str, set[str]] = {
     "survey": BASE | SOUND | {"plan", "execution", "pipelines", "driver", "tuning"},
     "enhancer": BASE | SOUND | {"pipelines"},
     "ray_data": BASE | SOUND | {"pipelines", "enhancer"},
-    "cli": BASE | SOUND | {"pipelines", "plan", "execution", "results", "monitoring"} | DRIVING,
+    "cli": BASE
+    | SOUND
+    | {"pipelines", "plan", "execution", "results", "monitoring", "page"}
+    | DRIVING,
 }
 """What each room may import from besides itself. A room is a folder or a file of the package."""
 
