@@ -54,20 +54,20 @@ TRAINING_DATA = (
 )
 
 
-def build(weights: Weights, quality: Mapping[str, Mapping[str, Any]]) -> dict[str, bytes]:
+def build(weights: Weights, said: Mapping[str, Mapping[str, Any]]) -> dict[str, bytes]:
     """Both variants, by name.
 
     Parameters
     ----------
     weights : mapping
         As `prepare` gives them.
-    quality : mapping of str to mapping
+    said : mapping of str to mapping
         What is said of a variant's quality in its card.
     """
     whole = fill(bare_graph(weights), weights, "the denoiser's graph")
     contents = {"denoise-48k": whole, "denoise-48k-int8": quantize_weights(whole, INT8)}
     return {
-        name: embed_card(content, card(name, quality.get(name, {})))
+        name: embed_card(content, card(name, said.get(name, {})))
         for name, content in contents.items()
     }
 
@@ -90,8 +90,8 @@ def bare_graph(weights: Weights) -> bytes:
         return without_weights(convert(Path(folder), sorted(functions)), weights)
 
 
-def card(name: str, quality: Mapping[str, Any]) -> ModelCard:
-    """The card of a variant."""
+def card(name: str, said: Mapping[str, Any]) -> ModelCard:
+    """The card of a variant, with what is said of its quality."""
     return ModelCard(
         name=name,
         task="denoise",
@@ -108,7 +108,7 @@ def card(name: str, quality: Mapping[str, Any]) -> ModelCard:
         licence=LICENCE,
         source=SOURCE,
         training_data=TRAINING_DATA,
-        quality=quality,
+        quality=said,
         description=DESCRIPTIONS[name],
     )
 
@@ -130,6 +130,11 @@ def read_trained(path: Path) -> dict[str, NDArray[np.float32]]:
     return found
 
 
+def quality() -> dict[str, dict[str, Any]]:
+    """What was measured of each variant, as it stands beside this file."""
+    return tomllib.loads(QUALITY.read_text("utf-8")) if QUALITY.is_file() else {}
+
+
 @click.command()
 @click.option("--weights", type=click.Path(exists=True, dir_okay=False, path_type=Path),
               default=WEIGHTS, show_default=True)  # fmt: skip
@@ -139,9 +144,8 @@ def read_trained(path: Path) -> dict[str, NDArray[np.float32]]:
               help="Write this variant alone; may be given again.")  # fmt: skip
 def main(weights: Path, into: Path, only: tuple[str, ...]) -> None:
     """Make the denoiser's variants from the trained weights."""
-    quality = tomllib.loads(QUALITY.read_text("utf-8")) if QUALITY.is_file() else {}
     into.mkdir(parents=True, exist_ok=True)
-    for name, content in build(prepare(read_trained(weights)), quality).items():
+    for name, content in build(prepare(read_trained(weights)), quality()).items():
         if only and name not in only:
             continue
         path = into / f"{name}.tflite"
