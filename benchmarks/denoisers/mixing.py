@@ -3,10 +3,9 @@
 Comes in: speech recordings and noise recordings. Goes out: for each `Pair` the noisy sound at
 48 kHz, the same at 16 kHz, and the clean speech at 16 kHz, all aligned to the sample.
 
-The signal-to-noise ratio is that of what is judged: both sounds as they are below 8 kHz. Speech
-has the level of its active frames, as ITU-T P.56 means it (but found more simply: frames of
-20 ms within 30 dB of the loudest), noise its plain power over the stretch. What noise has above
-8 kHz comes on top, as it does in a real recording.
+The signal-to-noise ratio is that of what is judged: both sounds as they are below 8 kHz. The
+level of speech is its active level (ITU-T P.56), that of noise its plain power over the stretch.
+What noise has above 8 kHz comes on top, as it does in a real recording.
 """
 
 from __future__ import annotations
@@ -21,6 +20,8 @@ import soundfile as sf
 import soxr
 from numpy.typing import NDArray
 
+from raypipe.quality.activity import Activity
+
 Sound = NDArray[np.float64]
 
 FULL_HZ, JUDGED_HZ = 48_000, 16_000
@@ -34,8 +35,6 @@ PEAK = 0.95
 """Where a noisy sound would go beyond, the whole pair is softer."""
 RECIPE = "1"
 """Counts up when the same pairs come to sound otherwise."""
-FRAME_S = 0.02
-ACTIVE_DB = 30.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,13 +109,11 @@ def mix(pair: Pair) -> tuple[Sound, Sound]:
     frames = round(pair.seconds * FULL_HZ)
     voice = _stretch(_read(pair.speech), frames, pair.speech_at)
     noise = _stretch(_read(pair.noise), frames, pair.noise_at)
-    gain = 10 ** (SPEECH_DB / 20) / active_rms(to_judged(voice))
-    voice = voice * gain
-    noise_rms = np.sqrt(np.mean(to_judged(noise) ** 2))
-    if not noise_rms:
+    voice = voice * _gain(SPEECH_DB - active_db(to_judged(voice)))
+    power = np.mean(to_judged(noise) ** 2)
+    if not power:
         raise ValueError(f"{pair.noise.name}: this stretch is silent")
-    noise = noise * (10 ** ((SPEECH_DB - pair.snr_db) / 20) / noise_rms)
-    noisy = voice + noise
+    noisy = voice + noise * _gain(SPEECH_DB - pair.snr_db - 10 * np.log10(power))
     softer = min(1.0, PEAK / np.abs(noisy).max())
     return voice * softer, noisy * softer
 
@@ -127,13 +124,18 @@ def to_judged(sound: Sound) -> Sound:
     return low
 
 
-def active_rms(sound: Sound, rate_hz: int = JUDGED_HZ) -> float:
-    """RMS over the frames in which somebody speaks."""
-    frame = round(FRAME_S * rate_hz)
-    whole = sound[: len(sound) // frame * frame].reshape(-1, frame)
-    powers = np.mean(whole**2, axis=1)
-    active = powers >= powers.max() * 10 ** (-ACTIVE_DB / 10)
-    return float(np.sqrt(powers[active].mean()))
+def active_db(speech: Sound) -> float:
+    """Level in dBFS of what is spoken in it, by ITU-T P.56; `speech` at 16 kHz."""
+    activity = Activity(JUDGED_HZ)
+    activity.add(speech[None])
+    found = activity.result()
+    if not isinstance(found, tuple):
+        raise ValueError(f"nobody speaks here: {found}")
+    return found[0]
+
+
+def _gain(gain_db: float) -> float:
+    return float(10 ** (gain_db / 20))
 
 
 def _shuffled(paths: Sequence[Path], chance: np.random.Generator) -> list[Path]:
