@@ -17,6 +17,11 @@ SETTINGS_OPTIONS = (
                  help="Shipped model (see `raypipe models list`) or a .tflite."),
     click.option("--rate", "rate_hz", type=int, metavar="HZ",
                  help="Rate of a model that has no card."),
+    click.option("--atten-limit", "atten_limit_db", metavar="DB",
+                 help="Take at most DB decibels away from any sound; none: all that the model "
+                 "takes."),
+    click.option("--mix", metavar="SHARE",
+                 help="Share of the cleaned sound, 0 to 1; the rest is the input."),
     click.option("-j", "--workers", metavar="N|auto",
                  help="Processes that step the model; auto: one for each core, on a cluster one "
                  "for each of its CPUs at any time."),

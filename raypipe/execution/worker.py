@@ -18,6 +18,7 @@ from raypipe.audio.encode import encode, waits_for_gain
 from raypipe.audio.read import SoundReader, open_sound
 from raypipe.audio.target import target_for
 from raypipe.audio.write import open_writer
+from raypipe.dsp.blend import cleaned_share
 from raypipe.dsp.level import LevelMeter
 from raypipe.errors import AudioError, UnsupportedAudio
 from raypipe.inference.zoo import ModelFile, load_lane_model
@@ -95,7 +96,8 @@ class Worker:
         self._written = 0
         self.clock = Stopwatch()
         model = job.model if model_path is None else replace(job.model, path=model_path)
-        self.enhance = Enhance(load_lane_model(model, job.lanes))
+        share = cleaned_share(job.settings.atten_limit_db, job.settings.mix)
+        self.enhance = Enhance(load_lane_model(model, job.lanes), share)
         self._readers: OrderedDict[int, SoundReader] = OrderedDict()
         self._most_readers = max(64, 3 * job.lanes)
 
