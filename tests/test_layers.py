@@ -25,6 +25,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "audio": BASE,
     "dsp": BASE,
     "inference": BASE,
+    "quality": BASE | {"dsp"},
     "plan": BASE | SOUND,
     "pipelines": BASE | SOUND,
     "results": BASE | SOUND,
