@@ -84,15 +84,22 @@ class Folder:
 @click.option("--rounds", default=3, show_default=True, type=click.IntRange(1), help="Of the cost.")
 @click.option("--no-cost", is_flag=True, help="Do not measure what the peers cost.")
 @click.option(
-    "--audio", default=SHARED / "audio", type=click.Path(path_type=Path), show_default=True,
+    "--audio",
+    default=SHARED / "audio",
+    type=click.Path(path_type=Path),
+    show_default=True,
     help="Folder with speech/ and noise/.",
 )
 @click.option(
-    "--models", default=SHARED / "models", type=click.Path(path_type=Path), show_default=True,
+    "--models",
+    default=SHARED / "models",
+    type=click.Path(path_type=Path),
+    show_default=True,
     help="Folder with gtcrn/, rnnoise/ and dnsmos/.",
 )
 @click.option(
-    "--work", type=click.Path(file_okay=False, path_type=Path),
+    "--work",
+    type=click.Path(file_okay=False, path_type=Path),
     help="Keeps pairs, outputs and scores.  [default: below the system's temporary folder]",
 )
 @click.option("--json", "json_path", type=click.Path(dir_okay=False, path_type=Path))
