@@ -11,7 +11,6 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import partial
 from itertools import islice
@@ -99,6 +98,7 @@ def score(
     reference: str | os.PathLike[str] | None = None,
     dnsmos: str | os.PathLike[str] | None = None,
     watch: ScoreWatch | None = None,
+    report: ScoreReport | None = None,
 ) -> ScoreReport:
     """Measure recordings.
 
@@ -115,6 +115,8 @@ def score(
         Folder that holds DNSMOS's networks, or its ``sig_bak_ovr.onnx``.
     watch : ScoreWatch, optional
         Is told of progress and of each file.
+    report : ScoreReport, optional
+        Takes the rows, also of a run that ends early; a new one by default.
 
     Returns
     -------
@@ -130,13 +132,15 @@ def score(
     """
     begin_s = time.monotonic()
     work = _prepare(os.fspath(source), settings or RunSettings(), reference, dnsmos)
-    report = ScoreReport(deep=work.job.reference is not None, judged=work.job.networks is not None)
-    with ExitStack() as stack:
-        executor = _executor(work, watch)
-        stack.callback(executor.close)
+    deep, judged = work.job.reference is not None, work.job.networks is not None
+    report = report or ScoreReport(deep=deep, judged=judged)
+    executor = _executor(work, watch)
+    try:
         executor.start()
         _Loop(work, executor, report, watch).run()
-    report.wall_s = time.monotonic() - begin_s
+    finally:
+        executor.close()
+        report.wall_s = time.monotonic() - begin_s
     return report
 
 

@@ -11,7 +11,7 @@ import click
 
 from raypipe.cli.bench import bench
 from raypipe.cli.enhance import enhance
-from raypipe.cli.interrupts import interrupts_heard
+from raypipe.cli.interrupts import INTERRUPTED, interrupts_heard
 from raypipe.cli.models import models
 from raypipe.cli.plan import plan
 from raypipe.cli.score import score
@@ -21,8 +21,6 @@ from raypipe.errors import RaypipeError
 from raypipe.execution.job_env import check_expected_version
 from raypipe.storage import show
 from raypipe.version import VERSION
-
-INTERRUPTED = 130
 
 EXIT_CODES = """\b
 Exit codes:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from contextlib import ExitStack
 from typing import Any
 
 import click
 
+from raypipe.cli.interrupts import INTERRUPTED
 from raypipe.cli.options import settings_of, some_settings_options
 from raypipe.cli.quiet import c_libraries_silenced
 from raypipe.cli.words import results_alone
@@ -50,20 +50,27 @@ def score(
     with c_libraries_silenced(), results_alone():
         from raypipe.cli.score_page import print_report, write_results
         from raypipe.cli.score_watch import watch_for
+        from raypipe.results.scores import ScoreReport
         from raypipe.scoring import score as measure
 
         printed = "-" in (csv_path, json_path)
         watch = watch_for(quiet=quiet or printed)
+        report = ScoreReport(deep=reference is not None, judged=dnsmos is not None)
         try:
-            with ExitStack() as stack:
-                stack.enter_context(watch)
-                report = measure(source, settings, reference=reference, dnsmos=dnsmos, watch=watch)
-        except RaypipeError:
+            with watch:
+                measure(
+                    source, settings, reference=reference, dnsmos=dnsmos, watch=watch, report=report
+                )
+        except (RaypipeError, KeyboardInterrupt) as error:
             watch.ended_early()
-            raise
-        except KeyboardInterrupt as interrupt:
-            watch.ended_early()
-            raise click.Abort from interrupt  # for a KeyboardInterrupt click prints an empty line
+            interrupted = isinstance(error, KeyboardInterrupt)
+            report.interrupted = "interrupted" if interrupted else str(error)
+            if report.scored:
+                write_results(report, csv_path, json_path)
+            if not interrupted:
+                raise
+            click.echo("raypipe: interrupted", err=True)
+            return INTERRUPTED
         write_results(report, csv_path, json_path)
         if not quiet and not printed:
             print_report(report)

@@ -166,7 +166,7 @@ class Scorer:
             notes += _differences(track, reference)
             against = self._against(track, reference, pair)
             if against.delay_samples:
-                notes.append(_late(against.delay_samples))
+                notes.append(_late(round(against.delay_samples)))
             found.append(against)
         if self._dnsmos is not None:
             found.append(self._judged(track))

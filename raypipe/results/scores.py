@@ -6,7 +6,8 @@ As CSV, one line a file in the order of the listing (up to `MOST_SORTED` files, 
 
 and as JSON::
 
-    {"version": ..., "totals": {"files", "scored", "failed", "audio_s", "wall_s"},
+    {"version": ..., "interrupted": null | "reason",
+     "totals": {"files", "scored", "failed", "audio_s", "wall_s"},
      "summary": {"snr_db": {"count", "mean", "median", "p10", "p90"}, ...},
      "files": [{"path", "outcome": "scored" | "failed", "reason", "rate_hz", "channels", "format",
                 "subtype", "duration_s": ..., ..., "missing": {"snr_db": "digital silence"},
@@ -71,6 +72,8 @@ class ScoreReport:
         Files by outcome.
     audio_s, wall_s : float
         Seconds of sound measured, and of time taken.
+    interrupted : str or None
+        Why the run ended early.
     groups : list of list of str
         Names of the measures: of the sound itself, against the reference, DNSMOS's.
     """
@@ -83,6 +86,7 @@ class ScoreReport:
             self.groups.append(names_in(DnsmosScores))
         self.scored = self.failed = 0
         self.audio_s = self.wall_s = 0.0
+        self.interrupted: str | None = None
         self._columns = {name: array("f") for name in self.names}
         self._spool: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115 - see finalize
         weakref.finalize(self, self._spool.close)
@@ -175,7 +179,12 @@ class ScoreReport:
 
     def write_json(self, out: IO[str]) -> None:
         """Write everything as JSON into an open file."""
-        head = {"version": VERSION, "totals": self.totals(), "summary": self._facts()}
+        head = {
+            "version": VERSION,
+            "interrupted": self.interrupted,
+            "totals": self.totals(),
+            "summary": self._facts(),
+        }
         out.write(json.dumps(head, indent=1)[:-2] + ',\n "files": [')
         for number, row in enumerate(self.rows()):
             out.write((",\n  " if number else "\n  ") + json.dumps(row))
