@@ -28,14 +28,9 @@ MAY_IMPORT: dict[str, set[str]] = {
     "quality": BASE | {"dsp"},
     "plan": BASE | SOUND,
     "pipelines": BASE | SOUND,
-<<<<<<< HEAD
     "results": BASE | SOUND | {"quality"},
-    "execution": BASE | SOUND | {"pipelines", "quality"},
-=======
-    "results": BASE | SOUND,
     "page": BASE | SOUND | {"results", "quality"},
-    "execution": BASE | SOUND | {"pipelines"},
->>>>>>> d5-report
+    "execution": BASE | SOUND | {"pipelines", "quality"},
     "monitoring": BASE,
     "tuning": BASE | {"inference"},
     "dispatch": BASE | {"plan", "execution", "results", "monitoring"},
@@ -48,11 +43,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "ray_data": BASE | SOUND | {"pipelines", "enhancer"},
     "cli": BASE
     | SOUND
-<<<<<<< HEAD
-    | {"quality", "pipelines", "plan", "execution", "results", "monitoring"}
-=======
-    | {"pipelines", "plan", "execution", "results", "monitoring", "page"}
->>>>>>> d5-report
+    | {"quality", "pipelines", "plan", "execution", "results", "monitoring", "page"}
     | DRIVING,
 }
 """What each room may import from besides itself. A room is a folder or a file of the package."""
