@@ -17,6 +17,7 @@ import math
 import numpy as np
 from scipy.signal import lfilter
 
+from raypipe.quality.value import Missing
 from raypipe.types import Samples
 
 TIME_CONSTANT_S = 0.03
@@ -75,10 +76,10 @@ class Activity:
             self._active[step] += np.count_nonzero(since <= self._hangover)
             self._since[step] = since[-1]
 
-    def result(self) -> tuple[float, float] | str:
+    def result(self) -> tuple[float, float] | Missing:
         """Active level in dBFS and activity factor (0 to 1), or why there are none."""
         if not self._energy or not self._looks:
-            return "digital silence"
+            return Missing("digital silence")
         share = self._active / self._looks
         mean = self._energy / self._samples
         below = None
@@ -94,4 +95,4 @@ class Activity:
                 level_db = below[1] + part * (level_db - below[1])
                 return level_db, min(1.0, mean / 10 ** (level_db / 10))
             below = over_db, level_db
-        return "too quiet"
+        return Missing("too quiet")

@@ -21,6 +21,7 @@ from raypipe.quality.activity import Activity
 from raypipe.quality.clipping import ClippedRuns
 from raypipe.quality.snr import AmplitudeSpread
 from raypipe.quality.spectrum import LongTermSpectrum
+from raypipe.quality.value import Missing, Value, parted
 from raypipe.types import Samples
 
 FRAME_S = 0.05
@@ -33,7 +34,7 @@ FLOOR_PERCENTILE = 10
 MOST_AT_ONCE = 1 << 20
 """Samples a channel; longer stretches are taken in several."""
 
-SILENCE = "digital silence"
+SILENCE = Missing("digital silence")
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,34 +155,31 @@ class Meter:
         levels = self._levels.levels()
         channels = len(self._rest)
         activity = self._activity.result()
-        level, active = (activity, activity) if isinstance(activity, str) else activity
-        silence = 1 - active if isinstance(active, float) else 1.0
-        found: dict[str, float | int | str | None] = {
+        level, active = (activity, 0.0) if isinstance(activity, Missing) else activity
+        found = {
             "duration_s": self._samples / self._rate_hz,
             "peak_dbfs": SILENCE if levels.peak_db is None else levels.peak_db,
             "clipped_share": self._clipped.samples / (self._samples * channels),
             "clipped_runs": self._clipped.runs,
             "loudness_lufs": self._no_loudness() if levels.lufs is None else levels.lufs,
             "active_level_dbfs": level,
-            "silence_share": silence,
+            "silence_share": 1 - active,
             "noise_floor_dbfs": self._noise_floor(),
             "snr_db": self._spread.estimate(),
             "bandwidth_hz": self._spectrum.bandwidth_hz(),
         }
-        missing = {name: value for name, value in found.items() if isinstance(value, str)}
-        there = {name: value for name, value in found.items() if name not in missing}
-        return Measures(**there, missing=missing)  # type: ignore[arg-type]
+        return Measures(**parted(found))
 
-    def _no_loudness(self) -> str:
+    def _no_loudness(self) -> Missing:
         if self._samples < 0.4 * self._rate_hz:
-            return "shorter than 400 ms"
-        return "nothing is louder than -70 LUFS"
+            return Missing("shorter than 400 ms")
+        return Missing("nothing is louder than -70 LUFS")
 
-    def _noise_floor(self) -> float | str:
+    def _noise_floor(self) -> Value:
         power = np.frombuffer(self._frames, np.float64)
         heard = power[power > 0]
         if not len(heard):
-            return SILENCE if len(power) else "shorter than 50 ms"
+            return SILENCE if len(power) else Missing("shorter than 50 ms")
         return 10 * math.log10(float(np.percentile(heard, FLOOR_PERCENTILE)))
 
 

@@ -24,6 +24,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import digamma, erf, gammainc, gammaincinv, gammaln
 
+from raypipe.quality.value import Missing, Value
 from raypipe.types import Samples
 
 SHAPE = 0.4
@@ -62,22 +63,22 @@ class AmplitudeSpread:
         self._sum += amplitudes.sum(axis=1)
         self._logs += np.log(np.where(there, amplitudes, 1.0)).sum(axis=1)
 
-    def estimate(self) -> float | str:
+    def estimate(self) -> Value:
         """Ratio in dB of the loudest channel, held between `LOWEST_DB` and `HIGHEST_DB`; or why
         none can be given."""
         loudest = int(np.argmax(self._sum))
         if not self._count[loudest]:
-            return "digital silence"
+            return Missing("digital silence")
         mean = self._sum[loudest] / self._count[loudest]
         return from_spread(math.log(mean) - self._logs[loudest] / self._count[loudest])
 
 
-def from_spread(spread: float) -> float | str:
+def from_spread(spread: float) -> Value:
     """Ratio in dB from log of mean minus mean of log, both of the absolute samples."""
     decibels, spreads = curve()
     lowest = float(spreads[0])
     if spread < LEAST_SPREAD:
-        return "its amplitudes are not spread as those of speech or noise are"
+        return Missing("its amplitudes are not spread as those of speech or noise are")
     if spread <= lowest:
         return float(LOWEST_DB)
     return float(np.interp(spread, spreads, decibels))

@@ -16,6 +16,7 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
+from raypipe.quality.value import Missing, Value
 from raypipe.types import Samples
 
 WINDOW_S = 0.04
@@ -97,18 +98,18 @@ class LongTermSpectrum:
         middle = (np.arange(self._bands) + 0.5) * self._bins * self._rate_hz / self._size
         return middle, 10 * np.log10(np.maximum(density, LEAST))
 
-    def bandwidth_hz(self) -> float | str:
+    def bandwidth_hz(self) -> Value:
         """The highest frequency in use, or why there is none."""
         if self._rate_hz < LOWEST_RATE_HZ:
-            return f"a rate below {LOWEST_RATE_HZ} Hz"
+            return Missing(f"a rate below {LOWEST_RATE_HZ} Hz")
         if not self._power.any():
-            return "digital silence"
+            return Missing("digital silence")
         middle, level_db = self.density_db()
         half = (middle[1] - middle[0]) / 2
         rounding_db = ROUNDING_DB - 10 * math.log10(self._rate_hz / 2) + OVER_ROUNDING_DB
         there = level_db > max(rounding_db, float(level_db.max()) - DEPTH_DB)
         if not there.any():
-            return "nothing above the rounding noise of 16 bit"
+            return Missing("nothing above the rounding noise of 16 bit")
         top = int(np.flatnonzero(there)[-1])
         mean_db = 10 * np.log10(np.maximum(self._power / self._count, LEAST))
         steady = mean_db - self._level_db / self._count < STEADY_DB

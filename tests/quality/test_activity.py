@@ -9,6 +9,7 @@ import pytest
 from numpy.typing import NDArray
 
 from raypipe.quality.activity import Activity
+from raypipe.quality.value import Missing
 from tests.quality.speech import hiss, syllables
 
 
@@ -87,4 +88,4 @@ def test_any_cutting_gives_the_same() -> None:
 def test_silence_has_none() -> None:
     activity = Activity(16_000)
     activity.add(np.zeros((1, 16_000)))
-    assert activity.result() == "digital silence"
+    assert activity.result() == Missing("digital silence")

@@ -9,6 +9,7 @@ import pytest
 import soundfile as sf
 
 from raypipe.quality.snr import HIGHEST_DB, LOWEST_DB, AmplitudeSpread, curve, from_spread
+from raypipe.quality.value import Missing
 from tests.quality.speech import gamma_speech, hiss
 
 SHARED = Path(__file__).resolve().parents[2].parent / "shared"
@@ -20,7 +21,7 @@ PUBLISHED = {
 """Points of the table that Kim and Stern give with their paper; it was simulated."""
 
 
-def estimate(sound: np.ndarray) -> float | str:
+def estimate(sound: np.ndarray) -> float | Missing:
     spread = AmplitudeSpread(1)
     spread.add(sound[None])
     return spread.estimate()
@@ -84,7 +85,7 @@ def test_what_is_neither_speech_nor_noise_has_none() -> None:
     tone = np.sin(np.arange(16_000) / 7)
     assert "not spread as those of speech" in str(estimate(tone))
     assert "not spread as those of speech" in str(estimate(np.sign(tone)))
-    assert estimate(np.zeros(100)) == "digital silence"
+    assert estimate(np.zeros(100)) == Missing("digital silence")
 
 
 def test_readings_are_held_at_the_ends() -> None:

@@ -11,12 +11,13 @@ import soxr
 from numpy.typing import NDArray
 
 from raypipe.quality.spectrum import LongTermSpectrum
+from raypipe.quality.value import Missing
 from tests.quality.speech import hiss, syllables
 
 SHARED = Path(__file__).resolve().parents[2].parent / "shared"
 
 
-def bandwidth(sound: NDArray[np.floating], rate_hz: int) -> float | str:
+def bandwidth(sound: NDArray[np.floating], rate_hz: int) -> float | Missing:
     spectrum = LongTermSpectrum(rate_hz)
     for start in range(0, len(sound), rate_hz):
         spectrum.add(sound[None, start : start + rate_hz])
@@ -70,6 +71,6 @@ def test_density_of_white_noise_is_its_power_over_its_band() -> None:
 
 
 def test_where_there_is_none_it_says_why() -> None:
-    assert bandwidth(np.zeros(48_000), 48_000) == "digital silence"
+    assert bandwidth(np.zeros(48_000), 48_000) == Missing("digital silence")
     assert "below 1000 Hz" in str(bandwidth(np.ones(200), 200))
     assert "rounding noise" in str(bandwidth(hiss(48_000, -120), 48_000))
