@@ -135,22 +135,25 @@ def quality() -> dict[str, dict[str, Any]]:
     return tomllib.loads(QUALITY.read_text("utf-8")) if QUALITY.is_file() else {}
 
 
+def write(folder: Path, weights: Path = WEIGHTS) -> list[Path]:
+    """Make both variants in a folder; their paths."""
+    paths = []
+    for name, content in build(prepare(read_trained(weights)), quality()).items():
+        paths.append(folder / f"{name}.tflite")
+        paths[-1].write_bytes(content)
+    return paths
+
+
 @click.command()
 @click.option("--weights", type=click.Path(exists=True, dir_okay=False, path_type=Path),
               default=WEIGHTS, show_default=True)  # fmt: skip
 @click.option("--into", type=click.Path(file_okay=False, path_type=Path), default=SHIPPED,
               show_default=True, help="Folder to write to.")  # fmt: skip
-@click.option("--only", multiple=True, type=click.Choice(list(DESCRIPTIONS)),
-              help="Write this variant alone; may be given again.")  # fmt: skip
-def main(weights: Path, into: Path, only: tuple[str, ...]) -> None:
+def main(weights: Path, into: Path) -> None:
     """Make the denoiser's variants from the trained weights."""
     into.mkdir(parents=True, exist_ok=True)
-    for name, content in build(prepare(read_trained(weights)), quality()).items():
-        if only and name not in only:
-            continue
-        path = into / f"{name}.tflite"
-        path.write_bytes(content)
-        click.echo(f"{path}: {len(content):,} bytes")
+    for path in write(into, weights):
+        click.echo(f"{path}: {path.stat().st_size:,} bytes")
 
 
 if __name__ == "__main__":
