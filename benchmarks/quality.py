@@ -84,15 +84,22 @@ class Folder:
 @click.option("--rounds", default=3, show_default=True, type=click.IntRange(1), help="Of the cost.")
 @click.option("--no-cost", is_flag=True, help="Do not measure what the peers cost.")
 @click.option(
-    "--audio", default=SHARED / "audio", type=click.Path(path_type=Path), show_default=True,
+    "--audio",
+    default=SHARED / "audio",
+    type=click.Path(path_type=Path),
+    show_default=True,
     help="Folder with speech/ and noise/.",
 )
 @click.option(
-    "--models", default=SHARED / "models", type=click.Path(path_type=Path), show_default=True,
+    "--models",
+    default=SHARED / "models",
+    type=click.Path(path_type=Path),
+    show_default=True,
     help="Folder with gtcrn/, rnnoise/ and dnsmos/.",
 )
 @click.option(
-    "--work", type=click.Path(file_okay=False, path_type=Path),
+    "--work",
+    type=click.Path(file_okay=False, path_type=Path),
     help="Keeps pairs, outputs and scores.  [default: below the system's temporary folder]",
 )
 @click.option("--json", "json_path", type=click.Path(dir_okay=False, path_type=Path))
@@ -108,7 +115,7 @@ def main(
     peers = [denoise(peer, folder, plan) for peer in peers]
     there = [peer for peer in peers if not peer.missing]
     dnsmos = models / "dnsmos"
-    tasks = [task for peer in there for task in tasks_of(peer, folder, plan)]
+    tasks = [task for pair in plan for task in tasks_of(pair, there, folder)]
     judge(tasks, dnsmos if dnsmos.is_dir() else None, processes)
     scores = table_of({p.name: folder.lines(p) for p in there}, [pair.name for pair in plan])
     results = Results(plan, peers, scores, {} if no_cost else costs(there, folder, rounds))
@@ -178,15 +185,13 @@ def denoise(peer: Peer, folder: Folder, pairs: Sequence[Pair]) -> Peer:
     return peer
 
 
-def tasks_of(peer: Peer, folder: Folder, pairs: Sequence[Pair]) -> list[Task]:
-    """What there is to be judged of a peer."""
+def tasks_of(pair: Pair, peers: Sequence[Peer], folder: Folder) -> list[Task]:
+    """What there is to be judged of a pair."""
+    name = f"{pair.name}.wav"
     return [
-        Task(
-            folder.lines(peer), pair.name, folder.clean / f"{pair.name}.wav",
-            folder.made(peer) / f"{pair.name}.wav",
-        )
-        for pair in pairs
-    ]  # fmt: skip
+        Task(folder.lines(peer), pair.name, folder.clean / name, folder.made(peer) / name)
+        for peer in peers
+    ]
 
 
 def costs(peers: Sequence[Peer], folder: Folder, rounds: int) -> dict[str, float]:

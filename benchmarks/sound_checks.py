@@ -85,9 +85,7 @@ def through(peer: Peer, sounds: Sounds, scratch: Path) -> dict[str, Sound]:
                 sound, rate_hz = to_judged(sound.T).T, JUDGED_HZ
             sf.write(source / f"{number:03}.wav", sound.T, rate_hz, "FLOAT")
         peer.make(source, out)
-        return {
-            name: sf.read(out / f"{number:03}.wav")[0].T for number, name in enumerate(sounds)
-        }
+        return {name: sf.read(out / f"{number:03}.wav")[0].T for number, name in enumerate(sounds)}
 
 
 def check_bands(setting: Setting) -> Iterator[str]:
@@ -137,10 +135,14 @@ def check_residual(setting: Setting) -> Iterator[str]:
                 panels = {"in": (mixed[name], FULL_HZ), "out": (made[name], peer.rate_hz)}
                 setting.draw(f"residual {name} {peer.name}", panels)
         for noise, those in found.items():
-            yield f"| {peer.name} | {noise} | " + " | ".join(
-                f"{np.mean([getattr(one, name) for one in those]):.2f}"
-                for name in ("reduced_db", "kurtosis_ratio", "pumping_db", "unrest_db")
-            ) + " |"
+            yield (
+                f"| {peer.name} | {noise} | "
+                + " | ".join(
+                    f"{np.mean([getattr(one, name) for one in those]):.2f}"
+                    for name in ("reduced_db", "kurtosis_ratio", "pumping_db", "unrest_db")
+                )
+                + " |"
+            )
 
 
 def check_odd(setting: Setting) -> Iterator[str]:
@@ -172,11 +174,11 @@ def check_timing(setting: Setting) -> Iterator[str]:
     """Latency, and alignment at five rates."""
     speech, rate_hz = sf.read(setting.speech[0])
     late, said = timing.latency(setting.ours, speech)
-    yield f"\n### Timing\n\nThe bare model is {late} samples late; its card says {said}.\n"
+    yield f"\n### Timing\n\nThe bare model is {late:g} samples late; its card says {said}.\n"
     yield "| rate, Hz | output late by | output longer by |"
     yield "|---:|---:|---:|"
     for rate, (lag, longer) in timing.lags(setting.ours, speech, rate_hz).items():
-        yield f"| {rate} | {lag} | {longer} |"
+        yield f"| {rate} | {lag:g} | {longer} |"
 
 
 CHECKS = {

@@ -1,39 +1,30 @@
 """Whether a peer's output lies where its input lay, to the sample.
 
-Comes in: folders of noisy sounds and of what was made of them. Goes out: the lag at which the
-two are most alike.
+Comes in: folders of noisy sounds and of what was made of them. Goes out: nothing, or what is
+wrong.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
 import soundfile as sf
 from numpy.typing import NDArray
-from scipy.signal import correlate
 
 from benchmarks.peers.processes import PeerFailed
+from raypipe.quality.reference import delay
+from raypipe.quality.value import Missing
 
 FARTHEST_S = 0.1
 """No peer here is later than that."""
 
 
-def lag(before: NDArray[np.floating], after: NDArray[np.floating], farthest: int) -> int:
-    """Samples by which `after` is late, by the peak of the cross-correlation.
-
-    Parameters
-    ----------
-    before, after : array, shape (samples,)
-        What went in, and what came out.
-    farthest : int
-        Samples, early or late, that are looked at.
-    """
-    alike = correlate(after, before, "full", "fft")
-    zero = len(before) - 1
-    looked_at = alike[max(0, zero - farthest) : zero + farthest + 1]
-    return int(np.argmax(looked_at)) - min(zero, farthest)
+def lag(before: NDArray[np.floating], after: NDArray[np.floating], rate_hz: int) -> float:
+    """Samples by which `after` is late; NaN where it does not resemble `before`."""
+    found = delay([(after, before)], round(FARTHEST_S * rate_hz))
+    return float("nan") if isinstance(found, Missing) else found
 
 
 def check_alignment(noisy: Path, made: Path, names: Sequence[str]) -> None:
@@ -42,21 +33,30 @@ def check_alignment(noisy: Path, made: Path, names: Sequence[str]) -> None:
     Parameters
     ----------
     noisy, made : Path
-        Folders.
+        Folders of files of one rate.
     names : sequence of str
-        Files with so little noise that the speech decides.
+        Files with so little noise that the speech decides; they vote together.
 
     Raises
     ------
     PeerFailed
-        If the median of the lags is not nought, or an output has another length.
+        If the outputs are late or early, or one has another length.
     """
-    lags = []
+    if not names:
+        return
+    farthest = round(FARTHEST_S * sf.info(noisy / names[0]).samplerate)
+    found = delay(_pairs(noisy, made, names), farthest)
+    if isinstance(found, Missing):
+        raise PeerFailed(f"its output {found.reason}")
+    if found:
+        raise PeerFailed(f"its output is {found:g} samples late")
+
+
+def _pairs(
+    noisy: Path, made: Path, names: Sequence[str]
+) -> Iterator[tuple[NDArray[np.floating], NDArray[np.floating]]]:
     for name in names:
-        before, rate_hz = sf.read(noisy / name)
-        after, _ = sf.read(made / name)
+        before, after = sf.read(noisy / name)[0], sf.read(made / name)[0]
         if len(before) != len(after):
             raise PeerFailed(f"{name}: made {len(after)} samples of {len(before)}")
-        lags.append(lag(before, after, round(FARTHEST_S * rate_hz)))
-    if lags and np.median(lags) != 0:
-        raise PeerFailed(f"its output is {np.median(lags):g} samples late")
+        yield after, before

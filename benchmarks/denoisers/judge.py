@@ -98,9 +98,7 @@ def _judge(task: Task) -> tuple[Task, Scores]:
     return task, _measures[0](clean, made)
 
 
-def table_of(
-    lines: Mapping[str, Path], pairs: Iterable[str]
-) -> dict[str, dict[str, list[float]]]:
+def table_of(lines: Mapping[str, Path], pairs: Iterable[str]) -> dict[str, dict[str, list[float]]]:
     """For each peer each measure's values in the order of the pairs; NaN where there is none."""
     wanted = list(pairs)
     out = {}

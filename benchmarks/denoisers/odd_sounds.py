@@ -78,7 +78,9 @@ def music(time_s: Sound) -> Sound:
     """Four chords of decaying strings over a beat, in stereo."""
     out = np.zeros((2, len(time_s)))
     chance = np.random.default_rng(12)
-    for bar, chord in enumerate(((220, 277, 330), (196, 247, 294), (175, 220, 262), (165, 208, 247))):
+    for bar, chord in enumerate(
+        ((220, 277, 330), (196, 247, 294), (175, 220, 262), (165, 208, 247))
+    ):
         start_s = bar * SECONDS / 4
         since_s = np.maximum(0, time_s - start_s)
         live = (time_s >= start_s) & (time_s < start_s + SECONDS / 4)

@@ -157,9 +157,8 @@ def _clean(results: Results) -> Iterator[str]:
     for peer in results.peers:
         if not peer.missing:
             cells = [_cell(results.over(peer.name, m, clean), m) for m in names]
-            for measure in ("pesq_wb", "si_sdr_db"):
-                cells.append(_digits(results.lowest(peer.name, measure, clean), measure))
-            yield _row([peer.name, *cells])
+            lowest = {m: results.lowest(peer.name, m, clean) for m in ("pesq_wb", "si_sdr_db")}
+            yield _row([peer.name, *cells, *(_digits(v, m) for m, v in lowest.items())])
 
 
 def _by(results: Results, what: str, groups: Mapping[str, Keep]) -> Iterator[str]:
@@ -169,7 +168,9 @@ def _by(results: Results, what: str, groups: Mapping[str, Keep]) -> Iterator[str
         yield from _head([what, *there])
         for group, keep in groups.items():
             found = [results.over(peer, measure, keep) for peer in there]
-            yield _row([group, *("" if one is None else _digits(one.mean, measure) for one in found)])
+            yield _row(
+                [group, *("" if one is None else _digits(one.mean, measure) for one in found)]
+            )
         yield ""
 
 

@@ -14,14 +14,15 @@ import soundfile as sf
 import soxr
 
 import raypipe
-from benchmarks.denoisers.align import FARTHEST_S, lag
+from benchmarks.denoisers.align import lag
 from benchmarks.denoisers.bands import Sound
+from benchmarks.denoisers.mixing import JUDGED_HZ
 from raypipe.inference.zoo import find_model, load_lane_model
 
 RATES_HZ = (8_000, 16_000, 44_100, 48_000, 96_000)
 
 
-def latency(model: str, speech: Sound) -> tuple[int, int]:
+def latency(model: str, speech: Sound) -> tuple[float, int]:
     """Samples by which the bare model is late, and those that its card says.
 
     Parameters
@@ -35,13 +36,12 @@ def latency(model: str, speech: Sound) -> tuple[int, int]:
     hops = len(speech) // lanes.card.hop
     block = speech[: hops * lanes.card.hop].astype(np.float32)
     (made,), _ = lanes.process([block[None]], [lanes.new_state(1)])
-    farthest = round(FARTHEST_S * (lanes.card.rate_hz or 1))
-    return lag(block, made[0], farthest), lanes.card.latency
+    return lag(block, made[0], lanes.card.rate_hz or JUDGED_HZ), lanes.card.latency
 
 
 def lags(
     model: str, speech: Sound, rate_hz: int, rates_hz: Sequence[int] = RATES_HZ
-) -> dict[int, tuple[int, int]]:
+) -> dict[int, tuple[float, int]]:
     """For each rate: the lag of the output through raypipe, files in and files out, and by how
     many samples its length differs.
 
@@ -66,6 +66,6 @@ def lags(
         found = {}
         for rate in rates_hz:
             (before, _), (after, _) = (sf.read(path / f"{rate}.wav") for path in (source, out))
-            late = lag(before, after, round(FARTHEST_S * rate))
+            late = lag(before, after, rate)
             found[rate] = late, len(after) - len(before)
     return found

@@ -93,6 +93,19 @@ def settings_options(command: Command) -> Command:
     return command
 
 
+def some_settings_options(*names: str) -> Callable[[Command], Command]:
+    """Give a command those of them that concern it, by the settings' names."""
+
+    def give(command: Command) -> Command:
+        for option in reversed(SETTINGS_OPTIONS):
+            holder = option(lambda: None)
+            if holder.__click_params__[0].name in names:  # type: ignore[attr-defined]
+                command = option(command)
+        return command
+
+    return give
+
+
 def settings_of(flags: dict[str, Any]) -> RunSettings:
     """Settings from a command's flags, the config file they name, and the environment."""
     config = flags.pop("config")
