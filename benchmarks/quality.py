@@ -108,7 +108,7 @@ def main(
     no_cost: bool, audio: Path, models: Path, work: Path | None, json_path: Path | None,
 ) -> None:  # fmt: skip
     """Measure how well denoisers clean speech, and print tables."""
-    plan = test_pairs(audio, pairs, clean_pairs)
+    plan = held_out_pairs(audio, pairs, clean_pairs)
     folder = prepare(work or Path(tempfile.gettempdir()) / "raypipe-quality", plan)
     name = Path(ours).stem
     peers = [p for p in all_peers(ours, models) if not only or p.name in {name, *only}]
@@ -126,7 +126,7 @@ def main(
         json_path.write_text(json.dumps(facts, indent=1), "utf-8")
 
 
-def test_pairs(audio: Path, noisy: int, clean: int) -> list[Pair]:
+def held_out_pairs(audio: Path, noisy: int, clean: int) -> list[Pair]:
     """Pairs of speakers and noise recordings that are for tests alone."""
     held_out = recordings(audio, "test")
     speech = [audio / one.path for one in held_out if one.collection == "librispeech"]
@@ -138,9 +138,6 @@ def test_pairs(audio: Path, noisy: int, clean: int) -> list[Pair]:
     return plan_pairs(speech, noises, SNRS_DB, noisy) + [
         replace(pair, name=f"clean_{pair.name}") for pair in few
     ]
-
-
-test_pairs.__test__ = False  # type: ignore[attr-defined]  # its name is no test's
 
 
 def prepare(work: Path, pairs: Sequence[Pair]) -> Folder:

@@ -26,6 +26,8 @@ class Setting:
     quick: bool = False
     """Small corpora: to see that all works, not to publish."""
     lanes: int = DEFAULT_LANES
+    denoisers: tuple[str, ...] = ()
+    """Names or paths of our own denoisers, which the kernel's question shows beside DTLN."""
 
     def pick(self, full: int, quick: int) -> int:
         """How much there is to be of something."""
