@@ -22,7 +22,7 @@ from pathlib import Path
 import click
 import soundfile as sf
 
-from benchmarks.denoisers import cost
+from benchmarks.denoisers import claims, cost
 from benchmarks.denoisers.align import check_alignment
 from benchmarks.denoisers.judge import Task, judge, table_of
 from benchmarks.denoisers.mixing import (
@@ -120,7 +120,8 @@ def main(
     scores = table_of({p.name: folder.lines(p) for p in there}, [pair.name for pair in plan])
     results = Results(plan, peers, scores, {} if no_cost else costs(there, folder, rounds))
     where = machine()
-    click.echo(f"{where['cpu']}, {where['cpus']} CPUs\n\n{markdown(results, name)}")
+    tables = [markdown(results, name), claims.markdown(results, name)]
+    click.echo("\n\n".join([f"{where['cpu']}, {where['cpus']} CPUs", *tables]))
     if json_path is not None:
         facts = {"machine": where, "ours": name} | as_json(results, name)
         json_path.write_text(json.dumps(facts, indent=1), "utf-8")
