@@ -57,10 +57,6 @@ QUESTIONS: dict[str, Callable[[Setting], Question]] = {
     "--dtln-int8", default="dtln-int8", show_default=True, help="Our int8 model: name or path."
 )
 @click.option(
-    "--denoiser", "denoisers", multiple=True, default=("denoise-48k", "denoise-48k-int8"),
-    show_default=True, help="Our own denoisers: names or paths. Repeatable.",
-)  # fmt: skip
-@click.option(
     "--scratch", type=click.Path(exists=True, file_okay=False, path_type=Path),
     help="Where corpora and outputs go: 5 GB.  [default: the system's]",
 )  # fmt: skip
@@ -72,14 +68,13 @@ def main(
     model_dir: Path | None,
     dtln: str,
     dtln_int8: str,
-    denoisers: tuple[str, ...],
     scratch: Path | None,
 ) -> None:
     """Measure raypipe against its peers and print a table for each question."""
     pair = find_pair(model_dir)
     models = {"dtln": _path_of(dtln), "dtln-int8": _path_of(dtln_int8)}
     root = Path(tempfile.mkdtemp(dir=scratch))
-    setting = Setting(root, pair and pair.resolve(), models, quick, denoisers=denoisers)
+    setting = Setting(root, pair and pair.resolve(), models, quick)
     where = machine()
     answered = []
     before = signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))

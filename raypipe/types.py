@@ -303,6 +303,23 @@ Outcome: TypeAlias = Done | Skipped | Failed
 
 
 @dataclass(frozen=True, slots=True)
+class Scored:
+    """The file was measured; nothing was written."""
+
+    file: AudioFile
+    info: SoundInfo
+    frames: int
+    """Samples per channel, counted."""
+    values: dict[str, float]
+    """Measures by name, see `raypipe.quality`; rounded, so that they are the same everywhere."""
+    missing: dict[str, str]
+    """Why there is no number for the other measures that were asked for, by name."""
+    notes: tuple[str, ...] = ()
+    """What a person should know to read them."""
+    worker: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Fault:
     """A collector could not write this file, and the file is the reason."""
 

@@ -34,6 +34,7 @@ WEIGHTS = {
     "high_eaten": 0.1,
     "ratio": 0.005,
 }
+NAMES = (*WEIGHTS, "total")
 POWER = 0.3
 FLOOR = 1e-7
 """Added to squared magnitudes, 70 dB under the speech's RMS."""

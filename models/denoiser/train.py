@@ -52,6 +52,8 @@ class Plan:
     lanes: int
     seed: int
     every_min: float
+    stop_at: int | None = None
+    """A step before the end, to go on from later."""
 
     def rate_at(self, step: int, minutes: float) -> float:
         """Up in the first steps, then down along half a cosine."""
@@ -61,6 +63,8 @@ class Plan:
 
     def is_over(self, step: int, minutes: float) -> bool:
         """Whether enough was trained."""
+        if self.stop_at is not None and step >= self.stop_at:
+            return True
         return step >= self.steps if self.steps else minutes >= self.minutes
 
 

@@ -7,7 +7,6 @@ to save reopening, some open readers; nothing that a result depends on.
 
 from __future__ import annotations
 
-import errno
 from collections import OrderedDict
 from dataclasses import dataclass, replace
 from pathlib import PurePosixPath
@@ -21,6 +20,7 @@ from raypipe.audio.write import open_writer
 from raypipe.dsp.blend import cleaned_share
 from raypipe.dsp.level import LevelMeter
 from raypipe.errors import AudioError, UnsupportedAudio
+from raypipe.execution.limits import OUR_LIMITS
 from raypipe.inference.zoo import ModelFile, load_lane_model
 from raypipe.pipelines.enhance import Enhance, Job, Made
 from raypipe.pipelines.stage import join_states, part_of
@@ -42,9 +42,6 @@ from raypipe.types import (
     Stepped,
     samples_in,
 )
-
-OUR_LIMITS = (errno.EMFILE, errno.ENFILE, errno.ENOMEM)
-"""What a file cannot be blamed for."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -100,15 +100,20 @@ def excerpt_of(
     raw = _layout(gathered.head)
     after = _opened_output(row, gathered, raw, remarks)
     before = _opened_input(row, raw, new_input, remarks)
-    if after is not None and row.stamp is not None:
-        if not gathered.place.stands(row.output, row.stamp[0], None, fresh=True):
-            remarks.append("The output was changed since the run.")
+    if after is not None and not _as_it_was_made(row, gathered):
+        remarks.append("The output was changed since the run.")
     try:
         return _read_both(before, after, seconds, remarks)
     finally:
         for reader in (before, after):
             if reader is not None:
                 reader.close()
+
+
+def _as_it_was_made(row: FileRow, gathered: Gathered) -> bool:
+    if row.stamp is None:
+        return True
+    return gathered.place.stands(row.output, row.stamp[0], None, fresh=True)
 
 
 def _read_both(
@@ -193,7 +198,7 @@ def _levels(reader: SoundReader, seconds: float) -> NDArray[Any]:
     info = reader.info
     block = samples_in(LEVEL_S, info.rate_hz)
     count = round(seconds / LEVEL_S)
-    found = []
+    found: list[float] = []
     while len(found) < count:
         part = reader.read(max(1, 10 // info.channels) * block)
         if not part.shape[1]:

@@ -34,7 +34,7 @@ TRIES = 4
 
 FREQUENCIES_HZ = (250, 500, 1000, 2000, 4000, 8000, 16_000, 32_000, 64_000, 128_000, 256_000)
 STEPS_S = (0.0001, 0.001, 0.01, 0.1, 0.2, 0.5, 1, 2, 5, 10)
-MOST_TICKS = 7
+MOST_TICKS = 6
 LEAST_GAP = 16
 """Between two ticks, in `Tick.at`'s unit."""
 
@@ -220,14 +220,19 @@ def _short_hz(frequency_hz: float) -> str:
 
 
 def _times(start_s: float, seconds: float) -> tuple[Tick, ...]:
+    """Marks of the file's own time: in seconds within the first minute, then as a clock shows."""
     if seconds <= 0:
         return ()
     step_s = next((step for step in STEPS_S if seconds / step < MOST_TICKS), seconds / MOST_TICKS)
     decimals = max(0, -math.floor(math.log10(step_s)))
+    minutes = start_s + seconds >= 60
     first = math.ceil(start_s / step_s - 1e-9)
     last = math.floor((start_s + seconds) / step_s + 1e-9)
     return tuple(
-        Tick(round(200 * (at * step_s - start_s) / seconds), clock(at * step_s, decimals))
+        Tick(
+            round(200 * (at * step_s - start_s) / seconds),
+            clock(at * step_s, decimals) if minutes else f"{at * step_s:.{decimals}f}",
+        )
         for at in range(first, last + 1)
     )
 
@@ -240,8 +245,8 @@ def _whole(chosen: Chosen) -> tuple[Figure, ...]:
         ("Peak", "dBFS", row.peak_in_db, row.peak_out_db),
     )
     found = [Figure(n, u, number(a), number(b), change(a, b)) for n, u, a, b in lines]
-    above = (_less(row.lufs_in, row.floor_in_db), _less(row.lufs_out, row.floor_out_db))
-    found.append(Figure("Loudness above floor", "dB", *map(number, above), change(*above)))
+    low, high = _less(row.lufs_in, row.floor_in_db), _less(row.lufs_out, row.floor_out_db)
+    found.append(Figure("Loudness above floor", "dB", number(low), number(high), change(low, high)))
     return tuple(found)
 
 

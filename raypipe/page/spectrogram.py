@@ -12,6 +12,7 @@ D. O'Shaughnessy, Speech Communication: Human and Machine (1987), for the mel sc
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -95,7 +96,7 @@ def _rows(rate_hz: int, length: int, top_hz: float) -> NDArray[np.float64]:
     bin_hz = rate_hz / length
     edges = hertz(np.linspace(mel(top_hz), 0.0, HEIGHT + 1))
     weights = np.zeros((HEIGHT, length // 2 + 1))
-    for row, (high, low) in enumerate(zip(edges[:-1], edges[1:], strict=True)):
+    for row, (high, low) in enumerate(pairwise(edges)):
         if low > rate_hz / 2:
             continue
         first, last = int(np.ceil(low / bin_hz)), int(np.floor(high / bin_hz))
@@ -116,4 +117,4 @@ def shades(
 ) -> NDArray[np.uint8]:
     """Indices into a palette of `steps` colours, the first for `bottom_db` and less."""
     along = (decibels - bottom_db) / (top_db - bottom_db)
-    return np.round(np.clip(along, 0, 1) * (steps - 1)).astype(np.uint8)
+    return np.asarray(np.round(np.clip(along, 0, 1) * (steps - 1)), np.uint8)

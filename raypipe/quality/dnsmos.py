@@ -123,7 +123,7 @@ class Dnsmos:
             ``(samples,)`` at `DNSMOS_HZ`, full scale at 1.
         """
         if not len(sound):
-            return _nothing("it holds no samples")
+            return nothing("it holds no samples")
         while len(sound) < WINDOW:
             sound = np.concatenate([sound, sound])
         return self.score_windows(sound[start : start + WINDOW] for start in windows(len(sound)))
@@ -132,7 +132,7 @@ class Dnsmos:
         """Scores of a sound of which these are the windows, `WINDOW` samples each."""
         each = [self._window(np.asarray(window, np.float32)) for window in some]
         if not each:
-            return _nothing("it holds no samples")
+            return nothing("it holds no samples")
         sig, bak, ovrl, p808 = np.mean(each, axis=0).tolist()
         older = Missing(f"{P808} was not given") if self._p808 is None else p808
         found = {"dnsmos_sig": sig, "dnsmos_bak": bak, "dnsmos_ovrl": ovrl, "dnsmos_p808": older}
@@ -225,6 +225,7 @@ def _session(network: str | bytes, name: str) -> Any:
     return session
 
 
-def _nothing(reason: str) -> DnsmosScores:
+def nothing(reason: str) -> DnsmosScores:
+    """Scores of a sound that has none."""
     names = ("dnsmos_sig", "dnsmos_bak", "dnsmos_ovrl", "dnsmos_p808")
     return DnsmosScores(missing=dict.fromkeys(names, reason))

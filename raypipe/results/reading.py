@@ -88,7 +88,7 @@ def read_report(path: str) -> tuple[dict[str, Any], Iterator[Entry]]:
         If it cannot be read; also while the entries are asked for.
     """
     lines = _lines(path)
-    head = []
+    head: list[str] = []
     for line in lines:
         if line.rstrip("\n") == FILES:
             with contextlib.suppress(ValueError):
