@@ -76,7 +76,7 @@ def enhance(
     report : path, optional
         Where to write the report as JSON.
     **settings
-        Fields of `RunSettings`, such as ``model="passthrough"``, ``workers=4``.
+        Fields of `RunSettings`, such as ``model="dtln"``, ``atten_limit_db=12``, ``workers=4``.
 
     Returns
     -------

@@ -21,7 +21,7 @@ from raypipe.errors import UsageError
 from raypipe.inference.card import ModelCard
 from raypipe.inference.zoo import find_model, load_lane_model
 from raypipe.pipelines.enhance import Enhance, Job, Made
-from raypipe.settings import DEFAULT_LANES, make_settings
+from raypipe.settings import DEFAULT_LANES, DEFAULT_MODEL, make_settings
 from raypipe.types import MOST_HZ, SoundInfo, State
 
 ANY_RATE_HZ = 16_000
@@ -87,7 +87,7 @@ class Enhancer:
 
     def __init__(
         self,
-        model: str | os.PathLike[str] = "passthrough",
+        model: str | os.PathLike[str] = DEFAULT_MODEL,
         *,
         lanes: int = DEFAULT_LANES,
         rate_hz: int | None = None,

@@ -38,7 +38,7 @@ from raypipe.enhancer import as_sound, info_of
 from raypipe.errors import AudioError, UnsupportedAudio, UsageError
 from raypipe.inference.zoo import find_model, load_lane_model
 from raypipe.pipelines.enhance import Enhance, Job
-from raypipe.settings import DEFAULT_LANES, make_settings
+from raypipe.settings import DEFAULT_LANES, DEFAULT_MODEL, make_settings
 from raypipe.storage import storage_error
 from raypipe.types import RawLayout, Samples, SoundInfo
 
@@ -112,7 +112,7 @@ class EnhanceBatches:
 
     def __init__(
         self,
-        model: str | os.PathLike[str] = "passthrough",
+        model: str | os.PathLike[str] = DEFAULT_MODEL,
         *,
         lanes: int = DEFAULT_LANES,
         rate_hz: int | None = None,

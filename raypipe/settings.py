@@ -29,6 +29,9 @@ else:
 SOUND_VERSION = 1
 """Raised whenever the same settings and model would give other samples than before."""
 
+DEFAULT_MODEL = "denoise-48k"
+"""Takes noise out of speech; it comes with raypipe."""
+
 DEFAULT_LANES = 70
 """Where streaming models measured so far stop gaining from more lanes; a width of the ladder."""
 
@@ -46,8 +49,8 @@ ENVIRONMENT_PREFIX = "RAYPIPE_"
 class RunSettings:
     """Everything that a run may be told. ``None`` stands for "choose for me" (``auto``)."""
 
-    model: str = "passthrough"
-    """Name of a shipped model, or path of a ``.tflite``."""
+    model: str = DEFAULT_MODEL
+    """Name of a shipped or pulled model, or path of a ``.tflite``."""
     rate_hz: int | None = None
     """Rate of a model that has no card."""
     workers: int | None = None

@@ -247,6 +247,9 @@ class Levels:
     """Sample peak in dB relative to full scale; None for digital silence."""
     lufs: float | None
     """Integrated loudness (ITU-R BS.1770-4); None where nothing passes its gate."""
+    floor_db: float | None = None
+    """Noise floor: K-weighted level of the quiet moments, on the scale of `lufs`; None where the
+    sound is too short or nobody measured it."""
 
 
 @dataclass(frozen=True, slots=True)

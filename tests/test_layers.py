@@ -29,6 +29,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "plan": BASE | SOUND,
     "pipelines": BASE | SOUND,
     "results": BASE | SOUND | {"quality"},
+    "page": BASE | SOUND | {"results", "quality"},
     "execution": BASE | SOUND | {"pipelines", "quality"},
     "monitoring": BASE,
     "tuning": BASE | {"inference"},
@@ -42,7 +43,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "ray_data": BASE | SOUND | {"pipelines", "enhancer"},
     "cli": BASE
     | SOUND
-    | {"quality", "pipelines", "plan", "execution", "results", "monitoring"}
+    | {"quality", "pipelines", "plan", "execution", "results", "monitoring", "page"}
     | DRIVING,
 }
 """What each room may import from besides itself. A room is a folder or a file of the package."""

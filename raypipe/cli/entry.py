@@ -14,6 +14,7 @@ from raypipe.cli.enhance import enhance
 from raypipe.cli.interrupts import INTERRUPTED, interrupts_heard
 from raypipe.cli.models import models
 from raypipe.cli.plan import plan
+from raypipe.cli.report import report
 from raypipe.cli.score import score
 from raypipe.cli.submit import MORE_EXIT_CODES, submit
 from raypipe.cli.top import top
@@ -43,10 +44,10 @@ def cli() -> None:
     """Run audio models over recordings: a file or a folder of any size, exact to the bit."""
 
 
-for command in (enhance, plan, score, models, bench, top, *models.commands.values()):
+for command in (enhance, plan, report, score, models, bench, top, *models.commands.values()):
     command.epilog = EXIT_CODES
 submit.epilog = EXIT_CODES + MORE_EXIT_CODES
-for command in (enhance, plan, score, models, bench, top, submit):
+for command in (enhance, plan, report, score, models, bench, top, submit):
     cli.add_command(command)
 
 

@@ -8,13 +8,14 @@ from typing import Any, TypeVar
 
 import click
 
-from raypipe.settings import CLIP_RULES, EXECUTORS, RunSettings, make_settings
+from raypipe.settings import CLIP_RULES, DEFAULT_MODEL, EXECUTORS, RunSettings, make_settings
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 SETTINGS_OPTIONS = (
     click.option("-m", "--model", metavar="NAME|PATH",
-                 help="Shipped model (see `raypipe models list`) or a .tflite."),
+                 help="Name of a model (see `raypipe models list`), or a .tflite; "
+                 f"{DEFAULT_MODEL} by default."),
     click.option("--rate", "rate_hz", type=int, metavar="HZ",
                  help="Rate of a model that has no card."),
     click.option("--atten-limit", "atten_limit_db", metavar="DB",

@@ -18,9 +18,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from raypipe.inference.card import ModelCard
-from raypipe.inference.spectral import Shapes, Spectral, Steps
+from raypipe.inference.spectral import Shapes, Spectral, Steps, root_hann
 from raypipe.inference.stack import Stack
 from raypipe.types import State
+
+__all__ = ["FRONT_ENDS", "FrontEnd", "Waveform", "root_hann"]
 
 WAVEFORM_SAMPLES = 1 << 18
 """Samples laid out for stepping at a time: 1 MB, so that they stay in a core's own cache."""

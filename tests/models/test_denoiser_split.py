@@ -58,7 +58,7 @@ FIRST_SPEAKERS = ["101", "105", "109", "122"]
 
 
 def test_a_file_of_no_set_is_named() -> None:
-    with pytest.raises(ValueError, match="speech/mine/a.wav: of none of the sets"):
+    with pytest.raises(ValueError, match=r"speech/mine/a.wav: of none of the sets"):
         divide(["speech/mine/a.wav"])
 
 

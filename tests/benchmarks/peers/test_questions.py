@@ -20,6 +20,7 @@ from benchmarks.peers.kernel import question as kernel_question
 from benchmarks.peers.lengths import question as lengths_question
 from benchmarks.peers.processes import PeerFailed
 from benchmarks.peers.setting import NO_PAIR, Setting
+from raypipe.settings import DEFAULT_MODEL
 
 MODELS = {"dtln": "delay", "dtln-int8": "passthrough"}
 
@@ -90,6 +91,15 @@ def test_the_kernel_is_held_against_the_limit_of_its_own_precision(tmp_path: Pat
     ours = asked.find("raypipe's kernel, dtln-int8")
     assert ours is not None
     assert ours.against["ratio to the limit"] == "bare graphs, dtln-int8"
+
+
+def test_the_shipped_denoisers_kernels_stand_beside_dtlns(tmp_path: Path) -> None:
+    setting = Setting(tmp_path, None, MODELS, True, lanes=2)
+    ours = kernel_question(setting).find(f"raypipe's kernel, {DEFAULT_MODEL}")
+    assert ours is not None
+    run = ours.run()
+    assert run.audio_s == pytest.approx(4, abs=0.1)
+    assert run.seconds > 0
 
 
 def test_mixed_and_equal_lengths_come_to_the_same(tmp_path: Path) -> None:

@@ -1,0 +1,86 @@
+"""Batches ahead of time, from a process of its own.
+
+Comes in: where the audio is, a seed. Goes out: batch after batch, in memory that both
+processes see. What is in a batch follows from its number alone.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+from collections import deque
+from collections.abc import Iterator
+from concurrent.futures import Future, ProcessPoolExecutor
+from pathlib import Path
+
+import numpy as np
+
+from models.denoiser.data import Library, load
+from models.denoiser.mixing import Batch, mix, shapes_of
+
+AHEAD = 3
+"""Batches that are made before they are asked for."""
+
+_libraries: dict[tuple[Path, Path], Library] = {}
+
+
+def batches(
+    audio: Path, cache: Path, lanes: int, seed: int, first: int, processes: int = 1
+) -> Iterator[Batch]:
+    """Batch `first` and those after it, without end.
+
+    Parameters
+    ----------
+    audio, cache : Path
+        See `models.denoiser.data.load`.
+    lanes : int
+        Pieces in a batch.
+    seed, first : int
+        What is in them.
+    processes : int
+        That mix.
+
+    Yields
+    ------
+    Batch
+        Good until the next one is asked for.
+    """
+    load(audio, cache, "train")
+    slots = deque(cache / f"batch-{number}.bin" for number in range(AHEAD + 1))
+    for slot in slots:
+        _open(slot, lanes, "w+")
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(processes, context) as pool:
+        waiting: deque[tuple[Path, Future[None]]] = deque()
+        number, given = first, None
+        try:
+            while True:
+                while slots and len(waiting) < AHEAD:
+                    slot = slots.popleft()
+                    job = pool.submit(_mix_into, slot, audio, cache, lanes, seed, number)
+                    waiting.append((slot, job))
+                    number += 1
+                if given is not None:
+                    slots.append(given)
+                given, job = waiting.popleft()
+                job.result()
+                yield _open(given, lanes, "r")
+        finally:
+            pool.shutdown(cancel_futures=True)
+
+
+def _mix_into(slot: Path, audio: Path, cache: Path, lanes: int, seed: int, number: int) -> None:
+    if (audio, cache) not in _libraries:
+        _libraries[audio, cache] = load(audio, cache, "train")
+    mix(_libraries[audio, cache], seed, number, _open(slot, lanes, "r+"))
+
+
+def _open(slot: Path, lanes: int, mode: str) -> Batch:
+    shapes = shapes_of(lanes)
+    size = sum(int(np.prod(shape)) for shape in shapes.values())
+    whole = np.memmap(slot, np.float32, mode=mode, shape=(size,))  # type: ignore[call-overload]
+    made, start = {}, 0
+    for name, shape in shapes.items():
+        stop = start + int(np.prod(shape))
+        made[name] = whole[start:stop].reshape(shape)
+        start = stop
+    return made
