@@ -279,13 +279,19 @@ def _monitor(
     return start_monitor(about, result.totals, begin_s, private, watched=executor.watched)
 
 
-def works_inline(settings: RunSettings, listed: Listed, *, died_inline: bool) -> bool:
+def works_inline(
+    settings: RunSettings,
+    listed: Listed,
+    *,
+    died_inline: bool,
+    most_bytes: int = SMALL_JOB_BYTES,
+) -> bool:
     """``auto``: inline where the job is small, nobody asked for more, and it did not die of it."""
     if settings.executor != "auto":
         return settings.executor == "inline"
     asked_for_ray = settings.address is not None or (settings.workers or 1) > 1
     asked_for_ray |= settings.dashboard
-    small = listed.complete and listed.bytes <= SMALL_JOB_BYTES
+    small = listed.complete and listed.bytes <= most_bytes
     return small and not asked_for_ray and not died_inline
 
 

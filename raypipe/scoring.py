@@ -17,7 +17,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Protocol
 
-from raypipe.driver import works_inline
+from raypipe.driver import SMALL_JOB_BYTES, works_inline
 from raypipe.errors import ModelError, TooManyFailures, UsageError
 from raypipe.execution.events import (
     BatchDone,
@@ -45,7 +45,7 @@ from raypipe.types import AudioFile, Failed, FrameBatch, Scored
 WAIT_S = 0.5
 """Longest wait for an event, so that progress is told and Ctrl-C is heard."""
 
-SMALL_JOB_BYTES = 8 << 20
+SMALL_DEEP_BYTES = 8 << 20
 """Up to here ``auto`` works in this process where DNSMOS, PESQ or STOI are wanted: they cost as
 much as eight times the bytes do otherwise."""
 
@@ -192,8 +192,8 @@ def _networks(path: str | os.PathLike[str] | None) -> tuple[bytes, bytes | None]
 def _executor(work: _Work, watch: ScoreWatch | None) -> Executor:
     settings, listed = work.settings, work.listed
     make = partial(Scorer, work.job)
-    small = not work.deep or listed.bytes <= SMALL_JOB_BYTES
-    if works_inline(settings, listed, died_inline=not small):
+    most_bytes = SMALL_DEEP_BYTES if work.deep else SMALL_JOB_BYTES
+    if works_inline(settings, listed, died_inline=False, most_bytes=most_bytes):
         return InlineExecutor(make)
     from raypipe.execution.ray_executor import Crew, RayExecutor  # half a second to import
     from raypipe.execution.sight import Sight

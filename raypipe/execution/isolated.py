@@ -4,8 +4,10 @@ Comes in: a function of some module, and its arguments. Goes out: what it return
 process is started at the first call and goes on with the next; after a loss there is a new one.
 It needs no Ray, so that a run in one process is as safe as any.
 
-Between the two go pickles, each behind its length in 8 bytes. The child keeps its own time (an
-alarm that C code cannot put off), and ends when its parent does.
+Between the two go pickles, each behind its length in 8 bytes. The child keeps its own time (by
+alarms that C code cannot put off), and ends when its parent does. What is counted is the time of
+the processor, as an answer must not depend on how busy the machine is; a call that sleeps has
+`ASLEEP` times as long.
 """
 
 from __future__ import annotations
@@ -23,6 +25,7 @@ from collections.abc import Callable
 from typing import IO, Any
 
 LENGTH = struct.Struct("<Q")
+ASLEEP = 20
 PARENT_DEATH = 1
 """Linux's name for it, PR_SET_PDEATHSIG, from its prctl.h."""
 
@@ -49,7 +52,7 @@ class Isolated:
     function : callable
         Stands in a module under its own name.
     timeout_s : float
-        Longest time for a call.
+        Longest time of the processor for a call.
     """
 
     def __init__(self, function: Callable[..., Any], timeout_s: float) -> None:
@@ -100,7 +103,7 @@ class Isolated:
         assert child is not None
         _close_pipes(child)
         code = child.wait()
-        if code == -signal.SIGALRM:
+        if code in (-signal.SIGALRM, -signal.SIGPROF):
             return f"took longer than {self._timeout_s:g} s"
         if code < 0:
             return f"crashed ({signal.Signals(-code).name})"
@@ -129,7 +132,8 @@ def _close_pipes(child: subprocess.Popen[bytes]) -> None:
 def serve(name: str, timeout_s: float) -> None:
     """The child's life: take arguments, call, answer, until nobody asks any more."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to answer
-    signal.signal(signal.SIGALRM, signal.SIG_DFL)
+    for alarm in (signal.SIGALRM, signal.SIGPROF):
+        signal.signal(alarm, signal.SIG_DFL)
     with contextlib.suppress(OSError, AttributeError):
         ctypes.CDLL(None).prctl(PARENT_DEATH, signal.SIGKILL)
     answers = os.fdopen(os.dup(1), "wb")
@@ -142,12 +146,14 @@ def serve(name: str, timeout_s: float) -> None:
             arguments = _receive(sys.stdin.buffer)
         except EOFError:
             return
-        signal.setitimer(signal.ITIMER_REAL, timeout_s)
+        signal.setitimer(signal.ITIMER_PROF, timeout_s)
+        signal.setitimer(signal.ITIMER_REAL, ASLEEP * timeout_s)
         try:
             answer = False, called(*arguments)
         except Exception as error:
             answer = True, error
-        signal.setitimer(signal.ITIMER_REAL, 0)
+        for timer in (signal.ITIMER_REAL, signal.ITIMER_PROF):
+            signal.setitimer(timer, 0)
         _send(answers, answer)
 
 

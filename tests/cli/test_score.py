@@ -177,8 +177,7 @@ def _has_open(pid: int, ending: tuple[str, ...]) -> bool:
 @pytest.mark.slow
 def test_odd_files_each_end_in_a_row(raypipe: Raypipe, odd: Path, tmp_path: Path) -> None:
     ran = raypipe(
-        "score", odd, "--include", "*", "--reference", odd, "--json", tmp_path / "s.json",
-        "--executor", "inline",
+        "score", odd, "--include", "*", "--json", tmp_path / "s.json", "--executor", "inline",
     )  # fmt: skip
     assert ran.code == 1, "some of them cannot be read, and the exit code says so"
     found = json.loads((tmp_path / "s.json").read_text())

@@ -24,6 +24,10 @@ def recordings(folder: Path) -> tuple[list[Path], dict[str, list[Path]]]:
         # An offset, as some recordings have it; it must not count as speech.
         sf.write(path, 0.3 * number + voice(), 16_000, "FLOAT")
     noises = {"hiss": [folder / "hiss.wav"], "short": [folder / "a.wav", folder / "b.wav"]}
-    for path, seconds in ((folder / "hiss.wav", 12), (folder / "a.wav", 0.5), (folder / "b.wav", 1)):
+    for path, seconds in (
+        (folder / "hiss.wav", 12),
+        (folder / "a.wav", 0.5),
+        (folder / "b.wav", 1),
+    ):
         sf.write(path, 0.1 * chance.standard_normal(int(seconds * 48_000)), 48_000, "FLOAT")
     return speech, noises
