@@ -48,7 +48,7 @@ def table_data(rows: Sequence[FileRow]) -> dict[str, Any]:
         return of.setdefault(text, len(of))
 
     names = [show(row.name) for row in rows]
-    shared = [0, *(_shared(a, b) for a, b in pairwise(names))]
+    shared = [_shared(before, name) for before, name in pairwise(["", *names])]
     columns: dict[str, list[Any]] = {
         "shared": shared,
         "rest": [name[count:] for name, count in zip(names, shared, strict=True)],
