@@ -96,7 +96,8 @@ def check_bands(setting: Setting) -> Iterator[str]:
             name = f"{path.stem} {noise} {snr_db:+g} dB"
             clean[name], mixed[name] = _mixed(setting, path, noise, snr_db, number)
     yield "### Above 8 kHz, on held-out recordings at 48 kHz\n"
-    yield "| | | voiced kept, dB (frames) | fricative kept, dB (frames) | noise reduced below 8 kHz, dB | above |"
+    yield "Kept: decibels, and the frames of 10 ms they were measured on. Reduced: decibels.\n"
+    yield "| | | voiced kept | fricative kept | noise reduced below 8 kHz | above |"
     yield "|---|---|---:|---:|---:|---:|"
     for peer in (p for p in setting.peers if p.rate_hz == FULL_HZ):
         made = through(peer, {n: (s, FULL_HZ) for n, s in mixed.items()}, setting.scratch)
