@@ -73,7 +73,7 @@ def frames_by_kind(clean: Sound) -> dict[str, Marks]:
     return {
         "voiced": (level_db > VOICED_DB) & (low > 0.5 * whole),
         "fricative": binary_opening(
-            (level_db > FRICATIVE_DB) & (high > 0.5 * whole), np.ones(LASTS)
+            (level_db > FRICATIVE_DB) & (high > 0.5 * whole), np.ones(LASTS, bool)
         ),
         "pause": ~around,
     }
