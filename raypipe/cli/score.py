@@ -48,11 +48,12 @@ def score(
     if csv_path == json_path == "-":
         raise click.UsageError("only one of --csv and --json can be printed")
     with c_libraries_silenced(), results_alone():
-        from raypipe.cli.score_page import print_report, write_results
+        from raypipe.cli.score_page import check_results, print_report, write_results
         from raypipe.cli.score_watch import watch_for
         from raypipe.results.scores import ScoreReport
         from raypipe.scoring import score as measure
 
+        check_results(csv_path, json_path)
         printed = "-" in (csv_path, json_path)
         watch = watch_for(quiet=quiet or printed)
         report = ScoreReport(deep=reference is not None, judged=dnsmos is not None)

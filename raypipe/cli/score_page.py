@@ -7,6 +7,7 @@ worst of them by name.
 from __future__ import annotations
 
 import io
+import os
 import sys
 from collections.abc import Callable
 from heapq import nsmallest
@@ -17,8 +18,10 @@ from rich.table import Table
 from rich.text import Text
 
 from raypipe.cli.words import clock, say
+from raypipe.errors import UsageError
 from raypipe.results.scores import ScoreReport, Summary
-from raypipe.storage import path_or_address, show, write_text
+from raypipe.storage import is_address, path_or_address, scheme_of, show, write_text
+from raypipe.storage.paths import READ_ONLY
 
 FEW = 20
 MOST_WORST = 10
@@ -130,6 +133,25 @@ def _shortened(name: str) -> str:
     """The end of a long name, which tells more than its beginning."""
     plain = show(name)
     return plain if len(plain) <= LONGEST_NAME else "…" + plain[1 - LONGEST_NAME :]
+
+
+def check_results(*paths: str | None) -> None:
+    """What cannot be written should be heard of before the work, not after it.
+
+    Raises
+    ------
+    UsageError
+        If a place for results cannot be written to.
+    """
+    for path in paths:
+        if path is None or path == "-":
+            continue
+        place = path_or_address(path)
+        if scheme_of(place) in READ_ONLY:
+            raise UsageError(f"{show(place)}: no scores can be written there")
+        folder = os.path.dirname(os.path.abspath(place))
+        if not is_address(place) and not os.path.isdir(folder):
+            raise UsageError(f"{show(path)}: there is no such folder for the scores")
 
 
 def write_results(report: ScoreReport, csv_path: str | None, json_path: str | None) -> None:

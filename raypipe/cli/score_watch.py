@@ -97,7 +97,7 @@ class ScoreWatch:
     def ended_early(self) -> None:
         """What failed, and how far it came."""
         self._tell_failed()
-        if not self._quiet:
+        if not self._quiet and (self._scored or self._failures):
             _console().print(Text(f"so far: {self._scored} scored, {self._failures} failed"))
 
     def _tell_failed(self) -> None:

@@ -62,9 +62,9 @@ def test_nothing_absurd_comes_of_sounds_that_are_no_speech(denoiser: Enhancer) -
         found = odd_sounds.look(odd.sound, made, odd.rate_hz)
         assert made.shape == odd.sound.shape
         assert found.finite, odd.name
-        # Gains are at most 1; what swings over is a wave's edges (Gibbs), and where frames
-        # overlap, a neighbour's sound leaks into a block that was softer.
-        assert found.peak_out <= 1.3 * found.peak_in, odd.name
+        # Gains are at most 1, but a square without its harmonics is a sine of 4 / pi its height,
+        # and speech without what clipping added to it is higher than where it was clipped.
+        assert found.peak_out <= 1.6 * found.peak_in, odd.name
         assert found.level_out_db <= found.level_in_db + 0.01, odd.name
 
 
