@@ -82,6 +82,9 @@ class NullExecutor:
         )
         self._events.append(SoundCollected(answers))
 
+    def fetch(self, number: int) -> None:
+        """There is a collector."""
+
     def drop(self, collector: int, ticket: int) -> None:
         """Nothing to drop."""
 
@@ -145,14 +148,16 @@ def main(files: int, listed: int) -> None:
     scratch = Path(tempfile.mkdtemp())
     try:
         folder = make_files(scratch / "in", files, 1.0)
-        report = raypipe.enhance(folder, scratch / "out", executor="ray", workers=2)
+        report = raypipe.enhance(
+            folder, scratch / "out", model="passthrough", executor="ray", workers=2
+        )
         totals = report.totals
         assert totals.done == files
         working_s = totals.audio_s / totals.x_real_time
         click.echo(f"{files} files of 1 s, 2 workers: {working_s:.1f} s after start-up, ")
         click.echo(f"{files / working_s:.0f} files a second, {totals.x_real_time:.0f} x real time")
         begin_s = time.perf_counter()
-        again = raypipe.enhance(folder, scratch / "out", executor="inline")
+        again = raypipe.enhance(folder, scratch / "out", model="passthrough", executor="inline")
         assert again.totals.skipped == files
         click.echo(f"again, all done already: {time.perf_counter() - begin_s:.1f} s\n")
         click.echo("| listed paths | decisions a second | memory grown |\n|---:|---:|---:|")

@@ -33,6 +33,8 @@ FOLDERS = Path("/tmp")
 GATEWAY = 254
 """Last part of the address under which nodes find servers of the maker's own. All addresses are of
 198.18.0.0/15, which is set aside for benchmarks and routed nowhere (RFC 2544)."""
+BRIDGE_MAC = "02:00:00:00:00:fe"
+"""Locally administered."""
 PORT = 6379
 STORE_BYTES = 200_000_000
 START_S = 60.0
@@ -191,7 +193,9 @@ class Cluster:
         try:
             self._folder.mkdir(mode=0o700)
             _write_secret(self._folder / "token", secrets.token_hex(16))
-            ip("link", "add", f"{self._name}b", "type", "bridge")
+            # An address of its own: else it changes as nodes come and go, and the others go on
+            # sending to the old one for half a minute.
+            ip("link", "add", f"{self._name}b", "address", BRIDGE_MAC, "type", "bridge")
             ip("addr", "add", f"{self.gateway}/24", "dev", f"{self._name}b")
             ip("link", "set", f"{self._name}b", "up")
             self.head.plug_in()

@@ -36,6 +36,7 @@ from raypipe.settings import RunSettings
 from raypipe.storage import Hold
 from raypipe.types import AudioFile, Done, Levels, SoundInfo
 
+MODEL = "passthrough"
 FRAMES = 160
 FOLDER_FILES = 1000
 CALL_FILES = 70
@@ -66,7 +67,7 @@ def make_outputs(source: Path, output: Path, left: int) -> int:
 
     The outputs are copies, which is what the passthrough makes; their journal is the real one.
     """
-    settings = RunSettings()
+    settings = RunSettings(model=MODEL)
     route = find_route(str(source), str(output), settings)
     listed = [file for file in scan(route, settings) if isinstance(file, AudioFile)]
     done = listed[: len(listed) - left]
@@ -149,7 +150,7 @@ def watched(arguments: Sequence[str]) -> None:
 
 def started(source: Path, output: Path, executor: str) -> dict[str, float]:
     """Seconds until the first file goes to a worker, their parts, and the peak memory."""
-    arguments = [str(source), str(output), "--executor", executor, "--quiet"]
+    arguments = [str(source), str(output), "--executor", executor, "--model", MODEL, "--quiet"]
     done = subprocess.run(
         [sys.executable, "-c", CHILD, *arguments],
         capture_output=True, text=True, env=os.environ | {BEGUN: str(time.time())},

@@ -15,6 +15,7 @@ import click
 
 from raypipe import RaypipeError, enhance
 from raypipe.audio.probe import find_audio_suffixes
+from raypipe.settings import DEFAULT_MODEL
 from raypipe.storage import show
 
 RAW_ENDINGS = (".raw", ".pcm")
@@ -26,7 +27,7 @@ DEFAULT_RAW = "rate=48000,channels=1,sample=s16le"
               metavar="FILE", help="The sound to work on.")  # fmt: skip
 @click.option("--destination-file", required=True, type=click.Path(dir_okay=False),
               metavar="FILE", help="Where the result goes; replaced if it exists.")  # fmt: skip
-@click.option("--model-path", default="passthrough", show_default=True, metavar="NAME|PATH",
+@click.option("--model-path", default=DEFAULT_MODEL, show_default=True, metavar="NAME|PATH",
               help="A .tflite, or the name of a shipped model.")  # fmt: skip
 @click.option("--raw", default=DEFAULT_RAW, show_default=True, metavar="LAYOUT",
               help="Layout of headerless sound.")  # fmt: skip

@@ -20,7 +20,7 @@ import click
 from raypipe import EnhanceBatches, RaypipeError
 from raypipe.audio.probe import find_audio_suffixes
 from raypipe.inference.zoo import find_model
-from raypipe.settings import DEFAULT_LANES
+from raypipe.settings import DEFAULT_LANES, DEFAULT_MODEL
 from raypipe.storage import show
 
 DEFAULT_RAW = "rate=48000,channels=1,sample=s16le"
@@ -61,7 +61,7 @@ def cleaned(source: str, model: str, actors: int, raw: str) -> Any:
 @click.option("--source-folder", required=True, metavar="FOLDER", help="Recordings.")
 @click.option("--destination-folder", required=True, metavar="FOLDER",
               help="Where the Parquet files go; must not exist.")  # fmt: skip
-@click.option("--model-path", default="passthrough", show_default=True, metavar="NAME|PATH",
+@click.option("--model-path", default=DEFAULT_MODEL, show_default=True, metavar="NAME|PATH",
               help="A .tflite, or the name of a model.")  # fmt: skip
 @click.option("--actors", default=2, show_default=True, type=click.IntRange(1),
               help="Processes that hold the model, one CPU each.")  # fmt: skip

@@ -5,6 +5,7 @@ The public face; everything else is reached through it or through its own room.
 - `enhance` runs a model over a file, a folder, a glob or a list.
 - `Enhancer` runs a model over arrays.
 - `EnhanceBatches` runs a model inside a Ray Data pipeline.
+- `score` measures how good recordings are.
 - `load_model` gives a model by name or path, with its card.
 - the errors of `raypipe.errors`, and the outcomes of `raypipe.types`.
 
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from raypipe.inference.lanes import LaneModel
     from raypipe.ray_data import EnhanceBatches
     from raypipe.results.report import RunReport
+    from raypipe.results.scores import ScoreReport
 
 __all__ = [
     "AudioError",
@@ -49,6 +51,7 @@ __all__ = [
     "__version__",
     "enhance",
     "load_model",
+    "score",
 ]
 
 
@@ -73,7 +76,7 @@ def enhance(
     report : path, optional
         Where to write the report as JSON.
     **settings
-        Fields of `RunSettings`, such as ``model="passthrough"``, ``workers=4``.
+        Fields of `RunSettings`, such as ``model="dtln"``, ``atten_limit_db=12``, ``workers=4``.
 
     Returns
     -------
@@ -88,6 +91,45 @@ def enhance(
     from raypipe.driver import run
 
     return run(source, output, make_settings(settings, config=config), report=report)
+
+
+def score(
+    source: str | os.PathLike[str],
+    *,
+    reference: str | os.PathLike[str] | None = None,
+    dnsmos: str | os.PathLike[str] | None = None,
+    config: str | os.PathLike[str] | None = None,
+    **settings: Any,
+) -> ScoreReport:
+    """Measure recordings.
+
+    Parameters
+    ----------
+    source : path
+        A file, a folder, a glob, or ``@list.txt``.
+    reference : path, optional
+        Folder with a clean recording of the same name for each.
+    dnsmos : path, optional
+        Folder that holds DNSMOS's ONNX files.
+    config : path, optional
+        TOML file with settings; arguments win over it.
+    **settings
+        Fields of `RunSettings`, such as ``workers=4``.
+
+    Returns
+    -------
+    ScoreReport
+        ``report.rows()`` and ``report.summary()``.
+
+    Raises
+    ------
+    UsageError, ModelError, StorageError
+        See `raypipe.errors`. A file's own fault is no error: it is in the report.
+    """
+    from raypipe.scoring import score
+
+    made = make_settings(settings, config=config)
+    return score(source, made, reference=reference, dnsmos=dnsmos)
 
 
 def load_model(name: str | os.PathLike[str], *, lanes: int = DEFAULT_LANES) -> LaneModel:

@@ -41,6 +41,7 @@ from raypipe.storage import (
     absolute,
     hold,
     is_address,
+    join,
     path_or_address,
     place_at,
     scheme_of,
@@ -99,7 +100,7 @@ def run(
     _check_report(report, work.route)
     settings = work.settings
     result = RunReport(
-        VERSION, settings_facts(asdict(settings)), _model_facts(work.model), _place()
+        VERSION, settings_facts(asdict(settings)), _model_facts(work.model), _place(work.route)
     )
     with hold(work.route.output_root, work.route.output_name) as place:
         todo = _to_do(work, place)
@@ -278,13 +279,19 @@ def _monitor(
     return start_monitor(about, result.totals, begin_s, private, watched=executor.watched)
 
 
-def works_inline(settings: RunSettings, listed: Listed, *, died_inline: bool) -> bool:
+def works_inline(
+    settings: RunSettings,
+    listed: Listed,
+    *,
+    died_inline: bool,
+    most_bytes: int = SMALL_JOB_BYTES,
+) -> bool:
     """``auto``: inline where the job is small, nobody asked for more, and it did not die of it."""
     if settings.executor != "auto":
         return settings.executor == "inline"
     asked_for_ray = settings.address is not None or (settings.workers or 1) > 1
     asked_for_ray |= settings.dashboard
-    small = listed.complete and listed.bytes <= SMALL_JOB_BYTES
+    small = listed.complete and listed.bytes <= most_bytes
     return small and not asked_for_ray and not died_inline
 
 
@@ -331,8 +338,11 @@ def _model_facts(model: ModelFile) -> dict[str, object]:
     }
 
 
-def _place() -> dict[str, object]:
+def _place(route: Route) -> dict[str, object]:
+    output = join(route.output_root, route.output_name or "")
     return {
+        "input": absolute(route.source),
+        "output": output.rstrip("/") if route.output_name is None else output,
         "python": platform.python_version(),
         "numpy": np.__version__,
         "system": f"{platform.system()} {platform.machine()}",

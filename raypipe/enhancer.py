@@ -16,11 +16,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from raypipe.dsp.blend import cleaned_share
 from raypipe.errors import UsageError
 from raypipe.inference.card import ModelCard
 from raypipe.inference.zoo import find_model, load_lane_model
 from raypipe.pipelines.enhance import Enhance, Job, Made
-from raypipe.settings import DEFAULT_LANES
+from raypipe.settings import DEFAULT_LANES, DEFAULT_MODEL, make_settings
 from raypipe.types import MOST_HZ, SoundInfo, State
 
 ANY_RATE_HZ = 16_000
@@ -65,11 +66,17 @@ class Enhancer:
         Channels that step together at most.
     rate_hz : int, optional
         Rate of a model that has no card.
+    atten_limit_db : float, optional
+        Take at most so many dB away from any sound; None: all that the model takes.
+    mix : float
+        Share of the cleaned sound in the output, from 0 to 1; the rest is the input.
 
     Raises
     ------
     ModelError
         If the model cannot be loaded.
+    UsageError
+        If there can be no such limit or share.
 
     Examples
     --------
@@ -80,14 +87,18 @@ class Enhancer:
 
     def __init__(
         self,
-        model: str | os.PathLike[str] = "passthrough",
+        model: str | os.PathLike[str] = DEFAULT_MODEL,
         *,
         lanes: int = DEFAULT_LANES,
         rate_hz: int | None = None,
+        atten_limit_db: float | None = None,
+        mix: float = 1.0,
     ) -> None:
+        strength = make_settings({"atten_limit_db": atten_limit_db, "mix": mix}, environment={})
         found = find_model(os.fspath(model), rate_hz)
         self.card: ModelCard = found.card
-        self._enhance = Enhance(load_lane_model(found, lanes))
+        share = cleaned_share(strength.atten_limit_db, strength.mix)
+        self._enhance = Enhance(load_lane_model(found, lanes), share)
         self._asked: list[_Asked] = []
         self._asking = threading.Lock()
         self._stepping = threading.Lock()

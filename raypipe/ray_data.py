@@ -33,11 +33,12 @@ import numpy as np
 
 from raypipe.audio.probe import find_audio_suffixes
 from raypipe.audio.read import open_sound
+from raypipe.dsp.blend import cleaned_share
 from raypipe.enhancer import as_sound, info_of
 from raypipe.errors import AudioError, UnsupportedAudio, UsageError
 from raypipe.inference.zoo import find_model, load_lane_model
 from raypipe.pipelines.enhance import Enhance, Job
-from raypipe.settings import DEFAULT_LANES, make_settings
+from raypipe.settings import DEFAULT_LANES, DEFAULT_MODEL, make_settings
 from raypipe.storage import storage_error
 from raypipe.types import RawLayout, Samples, SoundInfo
 
@@ -79,6 +80,10 @@ class EnhanceBatches:
         many stereo ones.
     rate_hz : int, optional
         Rate of a model that has no card.
+    atten_limit_db : float, optional
+        Take at most so many dB away from any sound; None: all that the model takes.
+    mix : float
+        Share of the cleaned sound in the output, from 0 to 1; the rest is the input.
     on_error : str
         What a row that cannot be decoded or processed does: ``raise`` ends the pipeline with the
         reason; ``column`` lets the row stay, with an empty sound and the reason in the column
@@ -107,10 +112,12 @@ class EnhanceBatches:
 
     def __init__(
         self,
-        model: str | os.PathLike[str] = "passthrough",
+        model: str | os.PathLike[str] = DEFAULT_MODEL,
         *,
         lanes: int = DEFAULT_LANES,
         rate_hz: int | None = None,
+        atten_limit_db: float | None = None,
+        mix: float = 1.0,
         on_error: str = "raise",
         raw: RawLayout | str | Mapping[str, Any] | None = None,
         keep_truncated: bool = False,
@@ -122,7 +129,10 @@ class EnhanceBatches:
         self._raw = make_settings({"raw": raw}, environment={}).raw
         self._keep_truncated = keep_truncated
         self._keep_bytes = keep_bytes
-        self._enhance = Enhance(load_lane_model(find_model(os.fspath(model), rate_hz), lanes))
+        strength = make_settings({"atten_limit_db": atten_limit_db, "mix": mix}, environment={})
+        share = cleaned_share(strength.atten_limit_db, strength.mix)
+        loaded = load_lane_model(find_model(os.fspath(model), rate_hz), lanes)
+        self._enhance = Enhance(loaded, share)
 
     def __call__(self, batch: Batch) -> Batch:
         """Process one batch.

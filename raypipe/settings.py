@@ -29,6 +29,9 @@ else:
 SOUND_VERSION = 1
 """Raised whenever the same settings and model would give other samples than before."""
 
+DEFAULT_MODEL = "denoise-48k"
+"""Takes noise out of speech; it comes with raypipe."""
+
 DEFAULT_LANES = 70
 """Where streaming models measured so far stop gaining from more lanes; a width of the ladder."""
 
@@ -46,8 +49,8 @@ ENVIRONMENT_PREFIX = "RAYPIPE_"
 class RunSettings:
     """Everything that a run may be told. ``None`` stands for "choose for me" (``auto``)."""
 
-    model: str = "passthrough"
-    """Name of a shipped model, or path of a ``.tflite``."""
+    model: str = DEFAULT_MODEL
+    """Name of a shipped or pulled model, or path of a ``.tflite``."""
     rate_hz: int | None = None
     """Rate of a model that has no card."""
     workers: int | None = None
@@ -80,6 +83,10 @@ class RunSettings:
     """Replace outputs that no earlier run of raypipe made."""
     fresh: bool = False
     """Forget the journal: do everything again."""
+    atten_limit_db: float | None = None
+    """Take at most so many dB away from any sound: 0 changes nothing; None: no limit."""
+    mix: float = 1.0
+    """Share of the cleaned sound in the output, from 0 to 1; the rest is the input."""
     clip: str = "count"
     """``count``: hold integer output at full scale and count it; ``scale``: turn the file down."""
     keep_truncated: bool = False
@@ -102,6 +109,7 @@ class RunSettings:
             value = getattr(self, name)
             if value is not None and not 0 < value < float("inf"):
                 raise UsageError(f"{name} must be more than 0 seconds, not {value}")
+        self._check_strength()
         memory_gb = self.worker_memory_gb
         if memory_gb is not None and not 0 < memory_gb < MOST_GB:
             raise UsageError(f"worker_memory_gb must be more than 0 GB, not {memory_gb}")
@@ -119,6 +127,15 @@ class RunSettings:
             raise UsageError("executor inline works in this process: no Ray, no dashboard")
         if self.raw is not None:
             check_raw(self.raw)
+
+    def _check_strength(self) -> None:
+        limit_db = self.atten_limit_db
+        if limit_db is not None and not limit_db >= 0:
+            raise UsageError(f"atten_limit_db must be none or at least 0 dB, not {limit_db}")
+        if limit_db == float("inf"):
+            object.__setattr__(self, "atten_limit_db", None)
+        if not 0 <= self.mix <= 1:
+            raise UsageError(f"mix must be from 0 to 1, not {self.mix}")
 
     @property
     def worker_memory_bytes(self) -> int | None:
@@ -141,7 +158,7 @@ class RunSettings:
         str
             32 hexadecimal digits.
         """
-        sound = {
+        sound: dict[str, Any] = {
             "sound_version": SOUND_VERSION,
             "model": model,
             "rate_hz": self.rate_hz,
@@ -149,6 +166,11 @@ class RunSettings:
             "clip": self.clip,
             "keep_truncated": self.keep_truncated,
         }
+        # Only where they are not as ever: what was done before they came is not done again.
+        if self.atten_limit_db is not None:
+            sound["atten_limit_db"] = self.atten_limit_db
+        if self.mix != 1:
+            sound["mix"] = self.mix
         text = json.dumps(sound, sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()[:32]
 
@@ -227,7 +249,7 @@ _KINDS = {f.name: str(f.type) for f in fields(RunSettings)}
 def _field_name(name: str, where: str) -> str:
     plain = name.replace("-", "_")
     alias = {"rate": "rate_hz", "timeout": "timeout_s", "segment": "segment_s",
-             "worker_memory": "worker_memory_gb"}  # fmt: skip
+             "worker_memory": "worker_memory_gb", "atten_limit": "atten_limit_db"}  # fmt: skip
     plain = alias.get(plain, plain)
     if plain not in _KINDS:
         raise UsageError(f"{where} {name!r} is not a setting; known: {', '.join(sorted(_KINDS))}")
@@ -247,7 +269,7 @@ def _from_toml(path: Path) -> dict[str, Any]:
 def _from_environment(environment: Mapping[str, str]) -> dict[str, Any]:
     found = {}
     for field_name in _KINDS:
-        short = re.sub(r"_(s|hz|gb)$", "", field_name)
+        short = re.sub(r"_(s|hz|gb|db)$", "", field_name)
         for name in (short, field_name):
             text = environment.get(ENVIRONMENT_PREFIX + name.upper())
             if text is not None:
@@ -262,9 +284,8 @@ def _value(name: str, value: Any) -> Any:
         return _raw_value(value)
     if kind.startswith("tuple"):
         return (value,) if isinstance(value, str) else tuple(str(v) for v in value)
-    unsaid = (
-        ("none", "") if name == "address" else ("auto", "none", "")
-    )  # auto: the Ray that is there
+    # An address of auto is the Ray that is there; nobody chooses a limit for the user.
+    unsaid = ("none", "") if name in ("address", "atten_limit_db") else ("auto", "none", "")
     if kind.endswith("| None") and isinstance(value, str) and value.lower() in unsaid:
         return None
     try:
@@ -276,7 +297,8 @@ def _value(name: str, value: Any) -> Any:
             return float(value)
     except (TypeError, ValueError):
         unit = " of seconds" if name.endswith("_s") else ""
-        raise UsageError(f"{name} must be {_WORDS[kind]}{unit}, not {value!r}") from None
+        words = "none or a number of dB" if name.endswith("_db") else _WORDS[kind] + unit
+        raise UsageError(f"{name} must be {words}, not {value!r}") from None
     return str(value)
 
 
@@ -284,6 +306,7 @@ _WORDS = {
     "bool": "true or false",
     "int | None": "auto or a whole number",
     "float | None": "auto or a number",
+    "float": "a number",
 }
 
 

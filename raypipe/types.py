@@ -247,6 +247,9 @@ class Levels:
     """Sample peak in dB relative to full scale; None for digital silence."""
     lufs: float | None
     """Integrated loudness (ITU-R BS.1770-4); None where nothing passes its gate."""
+    floor_db: float | None = None
+    """Noise floor: K-weighted level of the quiet moments, on the scale of `lufs`; None where the
+    sound is too short or nobody measured it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -297,6 +300,23 @@ class Failed:
 
 
 Outcome: TypeAlias = Done | Skipped | Failed
+
+
+@dataclass(frozen=True, slots=True)
+class Scored:
+    """The file was measured; nothing was written."""
+
+    file: AudioFile
+    info: SoundInfo
+    frames: int
+    """Samples per channel, counted."""
+    values: dict[str, float]
+    """Measures by name, see `raypipe.quality`; rounded, so that they are the same everywhere."""
+    missing: dict[str, str]
+    """Why there is no number for the other measures that were asked for, by name."""
+    notes: tuple[str, ...] = ()
+    """What a person should know to read them."""
+    worker: str = ""
 
 
 @dataclass(frozen=True, slots=True)

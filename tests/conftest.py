@@ -41,6 +41,23 @@ def nothing_is_kept_at_home(tmp_path_factory: pytest.TempPathFactory) -> Iterato
         yield
 
 
+@pytest.fixture(scope="session", autouse=True)
+def machine_is_tested_with_a_model_that_changes_nothing() -> Iterator[None]:
+    """Where a test names no model, it looks at everything else; also in processes that it starts.
+
+    What users get without naming one is for the tests of the default to see: `default_model`.
+    """
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("RAYPIPE_MODEL", "passthrough")
+        yield
+
+
+@pytest.fixture
+def default_model(environment_stays_as_it_was: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The model that a user gets who names none."""
+    monkeypatch.delenv("RAYPIPE_MODEL")
+
+
 @pytest.fixture(autouse=True)
 def environment_stays_as_it_was() -> Iterator[None]:
     """A setting that leaks from one test into the next hides what the next one shows."""

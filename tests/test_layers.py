@@ -12,7 +12,7 @@ PACKAGE = Path(__file__).resolve().parents[1] / "raypipe"
 
 BASE = {"errors", "types", "settings", "storage", "telemetry", "version", "machine"}
 SOUND = {"audio", "dsp", "inference"}
-DRIVING = {"driver", "dispatch", "survey", "enhancer", "ray_data", "tuning"}
+DRIVING = {"driver", "scoring", "dispatch", "survey", "enhancer", "ray_data", "tuning"}
 
 MAY_IMPORT: dict[str, set[str]] = {
     "version": set(),
@@ -25,20 +25,26 @@ MAY_IMPORT: dict[str, set[str]] = {
     "audio": BASE,
     "dsp": BASE,
     "inference": BASE,
+    "quality": BASE | {"dsp"},
     "plan": BASE | SOUND,
     "pipelines": BASE | SOUND,
-    "results": BASE | SOUND,
-    "execution": BASE | SOUND | {"pipelines"},
+    "results": BASE | SOUND | {"quality"},
+    "page": BASE | SOUND | {"results", "quality"},
+    "execution": BASE | SOUND | {"pipelines", "quality"},
     "monitoring": BASE,
     "tuning": BASE | {"inference"},
     "dispatch": BASE | {"plan", "execution", "results", "monitoring"},
     "driver": BASE
     | SOUND
     | {"plan", "execution", "results", "pipelines", "monitoring", "dispatch", "tuning"},
+    "scoring": BASE | {"quality", "plan", "execution", "results", "driver"},
     "survey": BASE | SOUND | {"plan", "execution", "pipelines", "driver", "tuning"},
     "enhancer": BASE | SOUND | {"pipelines"},
     "ray_data": BASE | SOUND | {"pipelines", "enhancer"},
-    "cli": BASE | SOUND | {"pipelines", "plan", "execution", "results", "monitoring"} | DRIVING,
+    "cli": BASE
+    | SOUND
+    | {"quality", "pipelines", "plan", "execution", "results", "monitoring", "page"}
+    | DRIVING,
 }
 """What each room may import from besides itself. A room is a folder or a file of the package."""
 
@@ -46,7 +52,7 @@ FACE = "__init__"
 """The package's own face: it may import anything, and nothing inside imports from it."""
 
 MEET_IN_THE_DRIVER = {"plan", "execution", "results"}
-MEETING_PLACES = {"driver", "dispatch", "survey"}
+MEETING_PLACES = {"driver", "dispatch", "survey", "scoring"}
 
 MAY_IMPORT_RAY = {"execution", "serve", "monitoring"}
 NEVER_AT_RUN_TIME = {"tensorflow", "tf_keras", "keras", "torch"}

@@ -128,7 +128,11 @@ def test_a_files_own_fault_is_an_outcome(wav: Path, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("settings", "error", "words"),
     [
-        ({"colour": "red"}, UsageError, "'colour' is not a setting; known: address, clip"),
+        (
+            {"colour": "red"},
+            UsageError,
+            "'colour' is not a setting; known: address, atten_limit_db",
+        ),
         ({"workers": 0}, UsageError, "workers must be auto or at least 1, not 0"),
         ({"executor": "magic"}, UsageError, "executor must be one of auto, inline, ray"),
         ({"model": "nope"}, ModelError, "no model 'nope'"),

@@ -96,7 +96,7 @@ def test_rows_in_one_block_of_memory_and_flat_ones_are_taken_too() -> None:
 
 
 def test_an_empty_batch_stays_empty() -> None:
-    made = EnhanceBatches(on_error="column")(batch_of([]))
+    made = EnhanceBatches("passthrough", on_error="column")(batch_of([]))
     assert [len(column) for column in made.values()] == [0, 0, 0]
 
 
@@ -115,7 +115,7 @@ def test_whole_files_are_decoded_as_a_run_decodes_them() -> None:
 
 def test_bytes_stay_where_they_are_asked_for() -> None:
     batch = {"bytes": [wav(noise(100))]}
-    assert EnhanceBatches(keep_bytes=True)(batch)["bytes"] == batch["bytes"]
+    assert EnhanceBatches("passthrough", keep_bytes=True)(batch)["bytes"] == batch["bytes"]
 
 
 def test_wide_files_are_what_their_float32_samples_become() -> None:
@@ -156,7 +156,7 @@ def test_a_row_that_is_no_sound_stays_with_its_reason() -> None:
         (good, 16_000), (nan, 16_000), (good, 0), (np.zeros((1, 9), np.int16), 8000),
         (np.zeros((1, 1, 9), np.float32), 8000),
     ]  # fmt: skip
-    made = EnhanceBatches(on_error="column")(batch_of(rows))
+    made = EnhanceBatches("passthrough", on_error="column")(batch_of(rows))
     assert [error[:30] for error in made["error"]] == [
         "", "samples must be finite; there ", "rate_hz must be a whole number",
         "samples must be floats with fu", "samples must have shape (sampl",
@@ -181,7 +181,7 @@ def test_a_row_of_which_the_model_makes_no_sound_is_at_fault_alone(model: str) -
 
 
 def test_errors_of_an_earlier_stage_are_kept() -> None:
-    first, then = (EnhanceBatches(on_error="column") for _ in range(2))
+    first, then = (EnhanceBatches("passthrough", on_error="column") for _ in range(2))
     sounds = [(noise(10), 8000), (np.full((1, 5), np.inf, np.float32), 8000)]
     once = first(batch_of(sounds))
     twice = then(once)
@@ -202,7 +202,7 @@ def test_an_error_that_is_raised_names_the_row_and_crosses_processes() -> None:
         ),
     ):
         with pytest.raises(AudioError) as caught:
-            EnhanceBatches()(batch)
+            EnhanceBatches("passthrough")(batch)
         assert str(caught.value) == words
         assert str(pickle.loads(pickle.dumps(caught.value))) == words
 
@@ -233,7 +233,7 @@ def test_an_option_that_cannot_be_meant_is_an_error(
 )
 def test_a_batch_without_sound_is_an_error(columns: dict[str, Any], words: str) -> None:
     with pytest.raises(UsageError, match=words):
-        EnhanceBatches(on_error="column")(columns)
+        EnhanceBatches("passthrough", on_error="column")(columns)
 
 
 def test_it_is_part_of_the_public_face() -> None:
@@ -284,7 +284,9 @@ def test_in_a_pipeline_a_broken_file_is_a_row_or_the_end(tmp_path: Path, ray_clu
             [str(tmp_path / name), str(tmp_path / "bad.wav")], include_paths=True
         )
         rows = files.map_batches(
-            EnhanceBatches, fn_constructor_kwargs={"on_error": "column"}, concurrency=1
+            EnhanceBatches,
+            concurrency=1,
+            fn_constructor_kwargs={"model": "passthrough", "on_error": "column"},
         ).take_all()
         errors = {Path(row["path"]).name: row["error"] for row in rows}
         assert len(rows) == 2
@@ -292,4 +294,6 @@ def test_in_a_pipeline_a_broken_file_is_a_row_or_the_end(tmp_path: Path, ray_clu
         assert errors.get("1.wav", "") == ""
     files = ray.data.read_binary_files(str(tmp_path), include_paths=True)
     with pytest.raises(Exception, match=r"bad\.wav: libsndfile says: Format not recognised"):
-        files.map_batches(EnhanceBatches, concurrency=1).materialize()
+        files.map_batches(
+            EnhanceBatches, fn_constructor_kwargs={"model": "passthrough"}, concurrency=1
+        ).materialize()

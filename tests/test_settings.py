@@ -23,6 +23,13 @@ def test_auto_means_none() -> None:
     assert make_settings({"workers": "auto", "timeout": "auto"}, environment={}) == RunSettings()
 
 
+@pytest.mark.parametrize("text", ["none", "inf", ""])
+def test_no_limit_is_one_setting_however_it_is_said(text: str) -> None:
+    made = make_settings({"atten_limit": text}, environment={"RAYPIPE_MIX": "0.5"})
+    assert made == RunSettings(mix=0.5)
+    assert make_settings(environment={"RAYPIPE_ATTEN_LIMIT": "12"}).atten_limit_db == 12
+
+
 def test_a_toml_table_gives_the_raw_layout(tmp_path: Path) -> None:
     config = tmp_path / "run.toml"
     config.write_text('[raw]\nrate = 8000\nchannels = 2\nsample = "f32be"\n')
@@ -40,6 +47,12 @@ def test_a_toml_table_gives_the_raw_layout(tmp_path: Path) -> None:
         ({"workers": 3, "max_workers": 2}, "workers 3 is more than max_workers 2; give one"),
         ({"worker_memory": "all"}, "worker_memory_gb must be auto or a number, not 'all'"),
         ({"worker_memory": 0}, "worker_memory_gb must be more than 0 GB, not 0"),
+        ({"atten_limit": -1}, "atten_limit_db must be none or at least 0 dB, not -1"),
+        ({"atten_limit": "nan"}, "atten_limit_db must be none or at least 0 dB, not nan"),
+        ({"atten_limit": "auto"}, "atten_limit_db must be none or a number of dB, not 'auto'"),
+        ({"mix": 1.5}, "mix must be from 0 to 1, not 1.5"),
+        ({"mix": "nan"}, "mix must be from 0 to 1, not nan"),
+        ({"mix": "half"}, "mix must be a number, not 'half'"),
         ({"timeout_s": -1}, "timeout_s must be more than 0 seconds, not -1"),
         (
             {"executor": "inline", "dashboard": True},
@@ -96,13 +109,15 @@ OTHER = {
     "suffix": "_x",
     "overwrite": True,
     "fresh": True,
+    "atten_limit_db": 7.5,
+    "mix": 0.75,
     "clip": "scale",
     "keep_truncated": True,
     "max_failures": 7,
     "timeout_s": 7.0,
     "segment_s": 7.0,
 }
-SOUND = {"rate_hz", "output_format", "clip", "keep_truncated"}
+SOUND = {"rate_hz", "output_format", "atten_limit_db", "mix", "clip", "keep_truncated"}
 
 
 def test_the_fingerprint_follows_the_sound_and_nothing_else() -> None:
@@ -112,3 +127,7 @@ def test_the_fingerprint_follows_the_sound_and_nothing_else() -> None:
         changed = replace(base, **{name: value}).fingerprint("m") != base.fingerprint("m")
         assert changed == (name in SOUND), name
     assert base.fingerprint("m") != base.fingerprint("n")
+
+
+def test_outputs_from_before_there_were_strengths_stay_done() -> None:
+    assert RunSettings().fingerprint("m") == "102b865db9f6ffa934202438cb7bed74"

@@ -22,7 +22,9 @@ class Setting:
     models: dict[str, str] = field(
         default_factory=lambda: {"dtln": "dtln", "dtln-int8": "dtln-int8"}
     )
-    """Name or path of our own graphs, by the name that tables give them."""
+    """Name or path of our graphs of DTLN, by the name that tables give them."""
+    ours: tuple[str, ...] = ("denoise-48k", "denoise-48k-int8")
+    """Shipped denoisers, which do other work than DTLN: only their kernels are set beside it."""
     quick: bool = False
     """Small corpora: to see that all works, not to publish."""
     lanes: int = DEFAULT_LANES

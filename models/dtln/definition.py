@@ -20,18 +20,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from models.frames import join_frames, split_frames
 from raypipe.inference.dtln import FRAMES_STATE, MASK_STATE, UNITS
 from raypipe.inference.dtln_weights import BINS, Weights
 
 EPSILON = 1e-7
 """In the norm of the features, as the weights were trained with it."""
-
-FRAMES_IN_A_CALL = (1, 12)
-"""Twelve fill the tiles of matrix kernels well, whether these take 4, 5, 6 or 7 rows (12, 15, 12
-and 14 are computed), and can be split by 4 and 3, which XNNPACK takes."""
-
-MOST_PARTS = 4
-"""Into which XNNPACK splits, or of which it joins, a tensor."""
 
 Step = Callable[..., dict[str, Any]]
 
@@ -93,14 +87,14 @@ class _Network:
         entering = self._product(f"{name}.kernel", x) + self._weights[f"{name}.bias"]
         h, c = (tf.reshape(state, [-1, 1, UNITS]) for state in (h, c))
         given = []
-        for one in _split(entering, self._count):
+        for one in split_frames(entering, self._count):
             gates = one + self._product(f"{name}.recurrent", h)
             enter, keep, fresh, leave = tf.split(gates, 4, axis=2)
             c = tf.sigmoid(keep) * c + tf.sigmoid(enter) * tf.tanh(fresh)
             h = tf.sigmoid(leave) * tf.tanh(c)
             given.append(h)
         h, c = (tf.reshape(state, [-1, UNITS]) for state in (h, c))
-        return _join(given), h, c
+        return join_frames(given), h, c
 
     def _mask(self, name: str, x: Any) -> Any:
         import tensorflow as tf
@@ -115,22 +109,3 @@ def _norm(x: Any) -> Any:
     x = x - tf.reduce_mean(x, axis=-1, keepdims=True)
     power = tf.reduce_mean(x * x, axis=-1, keepdims=True)
     return x * tf.math.rsqrt(power + EPSILON)
-
-
-def _split(x: Any, frames: int) -> list[Any]:
-    """Frame by frame, ``(lanes, 1, n)`` each."""
-    import tensorflow as tf
-
-    if frames == 1:
-        return [x]
-    parts = next(n for n in range(MOST_PARTS, 0, -1) if frames % n == 0)
-    return [one for some in tf.split(x, parts, axis=1) for one in _split(some, frames // parts)]
-
-
-def _join(frames: list[Any]) -> Any:
-    import tensorflow as tf
-
-    while len(frames) > 1:
-        groups = [frames[i : i + MOST_PARTS] for i in range(0, len(frames), MOST_PARTS)]
-        frames = [tf.concat(group, axis=1) if len(group) > 1 else group[0] for group in groups]
-    return frames[0]

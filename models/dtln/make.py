@@ -14,11 +14,12 @@ import click
 import numpy as np
 from numpy.typing import NDArray
 
-from models.dtln.definition import FRAMES_IN_A_CALL, step_of, widths
+from models.bare_graph import without_weights
+from models.dtln.definition import step_of, widths
+from models.frames import FRAMES_IN_A_CALL
 from models.tfl_model_exporter import convert
 from raypipe.inference.dtln import build
 from raypipe.inference.dtln_weights import TRAINED, Weights, prepare
-from raypipe.inference.packing import new_buffer, pack, tensors, unpack
 from raypipe.inference.pull import SKELETON
 
 STAGES = ("mask", "frames")
@@ -72,47 +73,6 @@ def make_skeleton(weights: Weights) -> bytes:
     with tempfile.TemporaryDirectory() as folder:
         tf.saved_model.save(module, folder, signatures=functions)
         return without_weights(convert(Path(folder), sorted(functions)), weights)
-
-
-def without_weights(content: bytes, weights: Weights) -> bytes:
-    """Name the tensors that hold weights, and take the weights out.
-
-    Parameters
-    ----------
-    content : bytes
-        A ``.tflite`` as the converter gives it.
-    weights : mapping
-        To be found by their bytes, as the converter names tensors as it likes.
-
-    Raises
-    ------
-    ValueError
-        If one of them is in no tensor.
-    """
-    model = unpack(content, "the converter's model")
-    name_of = {values.tobytes(): name for name, values in weights.items()}
-    old, model.buffers = model.buffers, model.buffers[:1]
-    number_of: dict[str, int] = {}
-    for tensor in tensors(model):
-        data = b"" if old[tensor.buffer].data is None else bytes(old[tensor.buffer].data)
-        tensor.name = name_of.get(data, "")
-        if tensor.name:
-            if tensor.name not in number_of:
-                number_of[tensor.name] = len(model.buffers)
-                model.buffers.append(type(model.buffers[0])())
-            tensor.buffer = number_of[tensor.name]
-        else:
-            tensor.buffer = new_buffer(model, data) if data else 0
-    missing = set(weights) - set(number_of)
-    if missing:
-        raise ValueError(f"the converter has changed the weights {', '.join(sorted(missing))}")
-    for signature in model.signatureDefs:
-        graph = model.subgraphs[signature.subgraphIndex]
-        for entry in [*signature.inputs, *signature.outputs]:
-            graph.tensors[entry.tensorIndex].name = entry.name
-    # What the converter says of itself would change with its version.
-    model.metadata, model.description = None, None
-    return pack(model)
 
 
 def _place(name: str) -> str:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 import sys
 
-from raypipe.cli.entry import INTERRUPTED, entry
+from raypipe.cli.entry import entry
+from raypipe.cli.interrupts import INTERRUPTED
 
 
 def main() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import logging
 from typing import Any
@@ -9,9 +10,10 @@ from typing import Any
 import click
 
 from raypipe.cli.options import in_and_out, settings_of, settings_options
+from raypipe.cli.page import BESIDE, checked_page, page_path, write_page_of
 from raypipe.cli.quiet import ToStandardError, c_libraries_silenced
 from raypipe.cli.words import results_alone, say
-from raypipe.errors import RaypipeError
+from raypipe.errors import RaypipeError, TooManyFailures
 from raypipe.settings import RunSettings
 from raypipe.storage import report_of, show
 
@@ -25,6 +27,9 @@ LOG_LEVELS = ("debug", "info", "warning", "error")
               "It opens no file: `raypipe plan` does.")  # fmt: skip
 @click.option("--report", type=click.Path(dir_okay=False), metavar="FILE",
               help="Write the report (JSON) here, too.")  # fmt: skip
+@click.option("--html", is_flag=False, flag_value=BESIDE, metavar="[FILE]", callback=checked_page,
+              help="Write a page that shows and plays what was done, too; see `raypipe report`. "
+              "Alone it is the last word.")  # fmt: skip
 @click.option("-q", "--quiet", is_flag=True, help="Print nothing but what failed.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object a file, then totals.")
 @click.option("--log-level", type=click.Choice(LOG_LEVELS), default="warning", show_default=True,
@@ -34,6 +39,7 @@ def enhance(
     output: str,
     dry_run: bool,
     report: str | None,
+    html: str | None,
     quiet: bool,
     as_json: bool,
     log_level: str,
@@ -51,6 +57,8 @@ def enhance(
     flags win over the environment, and that over the file.
     """
     settings = settings_of(flags)
+    if html is not None:
+        page_path(html, output)  # what cannot be written should be heard of before the night
     logging.basicConfig(
         level=log_level.upper(), format="raypipe: %(message)s", handlers=[ToStandardError()]
     )
@@ -64,13 +72,23 @@ def enhance(
         try:
             with watch:
                 result = run(source, output, settings, report=report, watch=watch)
-        except RaypipeError:
+        except RaypipeError as error:
             watch.ended_early()
+            if html is not None and isinstance(error, TooManyFailures):
+                from raypipe.page.gather import gather
+
+                with contextlib.suppress(RaypipeError):  # must not hide what ended the run
+                    write_page_of(gather(output), page_path(html, output), quiet=quiet or as_json)
             raise
         except KeyboardInterrupt as interrupt:
             watch.ended_early()
             raise click.Abort from interrupt  # for a KeyboardInterrupt click prints an empty line
         watch.summary(result, output, report or report_of(output))
+        if html is not None:
+            from raypipe.page.gather import gather_run
+
+            told = gather_run(result, output, source)
+            write_page_of(told, page_path(html, output), quiet=quiet or as_json)
     return result.exit_code
 
 

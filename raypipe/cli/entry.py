@@ -11,17 +11,17 @@ import click
 
 from raypipe.cli.bench import bench
 from raypipe.cli.enhance import enhance
-from raypipe.cli.interrupts import interrupts_heard
+from raypipe.cli.interrupts import INTERRUPTED, interrupts_heard
 from raypipe.cli.models import models
 from raypipe.cli.plan import plan
+from raypipe.cli.report import report
+from raypipe.cli.score import score
 from raypipe.cli.submit import MORE_EXIT_CODES, submit
 from raypipe.cli.top import top
 from raypipe.errors import RaypipeError
 from raypipe.execution.job_env import check_expected_version
 from raypipe.storage import show
 from raypipe.version import VERSION
-
-INTERRUPTED = 130
 
 EXIT_CODES = """\b
 Exit codes:
@@ -44,10 +44,10 @@ def cli() -> None:
     """Run audio models over recordings: a file or a folder of any size, exact to the bit."""
 
 
-for command in (enhance, plan, models, bench, top, *models.commands.values()):
+for command in (enhance, plan, report, score, models, bench, top, *models.commands.values()):
     command.epilog = EXIT_CODES
 submit.epilog = EXIT_CODES + MORE_EXIT_CODES
-for command in (enhance, plan, models, bench, top, submit):
+for command in (enhance, plan, report, score, models, bench, top, submit):
     cli.add_command(command)
 
 

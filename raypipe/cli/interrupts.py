@@ -13,6 +13,9 @@ import sys
 from collections.abc import Iterator
 from types import FrameType
 
+INTERRUPTED = 130
+"""Exit code of what was interrupted."""
+
 STOPPING = "raypipe: stopping; Ctrl-C again stops at once\n"
 CLEAR_LINE_AND_SHOW_CURSOR = "\r\x1b[2K\x1b[?25h"
 """A bar may stand in this line, and it has hidden the cursor."""

@@ -21,9 +21,10 @@ from click.core import ParameterSource
 
 from raypipe.cli.enhance import enhance
 from raypipe.cli.options import one_output, settings_of
+from raypipe.cli.page import BESIDE, NAME
 from raypipe.errors import UsageError
 from raypipe.settings import RunSettings
-from raypipe.storage import show
+from raypipe.storage import PRIVATE, is_address, join, show
 from raypipe.types import RawLayout
 
 CAN_BE_SUBMITTED: dict[str, click.Command] = {"enhance": enhance}
@@ -44,7 +45,7 @@ class JobCommand:
     metadata: dict[str, str]
     """For the list of jobs."""
     paths: tuple[str, ...]
-    """Of IN, OUT, report and model, what every node must see under the same path."""
+    """Of IN, OUT, report, page and model, what every node must see under the same path."""
 
     @property
     def entrypoint(self) -> str:
@@ -86,6 +87,7 @@ def job_command(arguments: Sequence[str], working_dir: str | None = None) -> Job
     place = _there if folder is None else lambda text: text
     source, output = place(source), place(output)
     given["report"] = given.get("report") and place(given["report"])
+    given["html"] = _page(given.get("html"), output, place)
     values = given | {field: getattr(settings, field) for field in SETTINGS}
     values["model"] = _model(settings.model, place)
     _refuse_passwords(source, output)
@@ -110,7 +112,8 @@ def job_command(arguments: Sequence[str], working_dir: str | None = None) -> Job
             f"{show(output)}: OUT would lie in the copy of --working-dir, which goes with the job; "
             "give an address or an absolute path"
         )
-    named = (source.removeprefix("@"), output, given["report"] or "", values["model"])
+    page = "" if given["html"] == BESIDE else given["html"] or ""
+    named = (source.removeprefix("@"), output, given["report"] or "", page, values["model"])
     paths = tuple(text for text in named if _is_path(text) and os.path.isabs(_plain(text)))
     return JobCommand(tuple(words), metadata, paths)
 
@@ -134,6 +137,15 @@ def _flags(given: Mapping[str, Any], typed: set[str]) -> dict[str, Any]:
 def _model(model: str, place: Callable[[str], str]) -> str:
     """A model that is a file is meant as one there, too."""
     return place(model) if model.endswith(".tflite") and "://" not in model else model
+
+
+def _page(html: str | None, output: str, place: Callable[[str], str]) -> str | None:
+    """The page of a job that writes into a bucket goes there, too: its own folder is forgotten."""
+    if html is None:
+        return None
+    if html != BESIDE:
+        return place(html)
+    return join(join(output, PRIVATE), NAME) if is_address(output) else html
 
 
 def _words(option: click.Option, value: Any) -> list[str]:

@@ -8,15 +8,21 @@ from typing import Any, TypeVar
 
 import click
 
-from raypipe.settings import CLIP_RULES, EXECUTORS, RunSettings, make_settings
+from raypipe.settings import CLIP_RULES, DEFAULT_MODEL, EXECUTORS, RunSettings, make_settings
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 SETTINGS_OPTIONS = (
     click.option("-m", "--model", metavar="NAME|PATH",
-                 help="Shipped model (see `raypipe models list`) or a .tflite."),
+                 help="Name of a model (see `raypipe models list`), or a .tflite; "
+                 f"{DEFAULT_MODEL} by default."),
     click.option("--rate", "rate_hz", type=int, metavar="HZ",
                  help="Rate of a model that has no card."),
+    click.option("--atten-limit", "atten_limit_db", metavar="DB",
+                 help="Take at most DB decibels away from any sound; none: all that the model "
+                 "takes."),
+    click.option("--mix", metavar="SHARE",
+                 help="Share of the cleaned sound, 0 to 1; the rest is the input."),
     click.option("-j", "--workers", metavar="N|auto",
                  help="Processes that step the model; auto: one for each core, on a cluster one "
                  "for each of its CPUs at any time."),
@@ -85,6 +91,19 @@ def settings_options(command: Command) -> Command:
     for option in reversed(SETTINGS_OPTIONS):
         command = option(command)
     return command
+
+
+def some_settings_options(*names: str) -> Callable[[Command], Command]:
+    """Give a command those of them that concern it, by the settings' names."""
+
+    def give(command: Command) -> Command:
+        for option in reversed(SETTINGS_OPTIONS):
+            holder = option(lambda: None)
+            if holder.__click_params__[0].name in names:  # type: ignore[attr-defined]
+                command = option(command)
+        return command
+
+    return give
 
 
 def settings_of(flags: dict[str, Any]) -> RunSettings:

@@ -1,4 +1,4 @@
-"""Peak and loudness of a stream, in two halves that meet at the end of a file.
+"""Peak, loudness and noise floor of a stream, in two halves that meet at the end of a file.
 
 Where the sound is, a `LevelMeter` turns each stretch into `Measured`: its peak
 and the K-weighted energy of every 100 ms hop that was completed. Where a file
@@ -14,7 +14,8 @@ and each is worked out by itself, so cutting a stream changes no bit.
 References
 ----------
 ITU-R BS.1770-4, Algorithms to measure audio programme loudness and true-peak
-audio level (2015). The peak here is the sample peak.
+audio level (2015). The peak here is the sample peak. The noise floor is not part
+of it: a tenth of all 100 ms hops are at most that loud, digital silence left out.
 """
 
 from __future__ import annotations
@@ -37,6 +38,13 @@ HOPS_IN_BLOCK = 4
 OFFSET_DB = -0.691
 ABSOLUTE_GATE_LUFS = -70.0
 RELATIVE_GATE_LU = -10.0
+
+QUIET_SHARE = 0.1
+"""Share of the hops that are at or below the noise floor: speech has more pauses than that."""
+
+LOWEST_FLOOR_DB = -120.0
+"""Below what 20 bits can hold: such moments of an input are digital silence and no noise floor;
+those of an output count as this."""
 
 
 def channel_weights(channels: int) -> tuple[float, ...]:
@@ -118,17 +126,26 @@ class LevelSum:
         self._peak = max(self._peak, measured.peak)
         self._energies.frombytes(measured.energies.astype(np.float32, copy=False).tobytes())
 
-    def levels(self) -> Levels:
+    def levels(self, made_of: LevelSum | None = None) -> Levels:
         """Level of all that was added.
+
+        Parameters
+        ----------
+        made_of : LevelSum, optional
+            The sound that this one was made of, at the same rate: the noise floors of both are
+            then those of the same moments.
 
         Returns
         -------
         Levels
             Without a loudness where the sound is shorter than one gating block (400 ms), where
-            no block passes the absolute gate, or where a sample is beyond what can be squared.
+            no block passes the absolute gate, or where a sample is beyond what can be squared;
+            without a noise floor where fewer than four hops are no digital silence.
         """
         peak_db = 20 * math.log10(self._peak) if self._peak > 0 else None
-        return Levels(peak_db, _gated(np.frombuffer(self._energies, np.float32)))
+        energies = np.frombuffer(self._energies, np.float32)
+        source = energies if made_of is None else np.frombuffer(made_of._energies, np.float32)
+        return Levels(peak_db, _gated(energies), _floor(energies, source))
 
 
 def _peak(sound: Samples) -> float:
@@ -151,6 +168,21 @@ def _gated(energies: NDArray[np.float32]) -> float | None:
         return None
     gate = loud.mean(dtype=np.float64) * 10 ** (RELATIVE_GATE_LU / 10)
     return OFFSET_DB + 10 * math.log10(loud[loud > gate].mean(dtype=np.float64))
+
+
+def _floor(energies: NDArray[np.float32], source: NDArray[np.float32]) -> float | None:
+    """Level that a tenth of the hops do not exceed, in dB, where `source` is not silent.
+
+    It is that of one of the hops, so that it is exact.
+    """
+    if len(energies) != len(source) or not np.isfinite(energies).all():
+        return None
+    lowest = 10 ** ((LOWEST_FLOOR_DB - OFFSET_DB) / 10)
+    heard = energies[source > lowest]
+    if len(heard) < HOPS_IN_BLOCK:
+        return None
+    rank = int(QUIET_SHARE * (len(heard) - 1))
+    return OFFSET_DB + 10 * math.log10(max(float(np.partition(heard, rank)[rank]), lowest))
 
 
 def _whole_hops(hop: int, held: Samples, sound: Samples) -> tuple[list[Samples], Samples]:

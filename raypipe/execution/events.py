@@ -6,9 +6,9 @@ worker is replaced, and when, is the executor's business: a new one says that it
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol, TypeAlias
+from typing import Any, Protocol, TypeAlias
 
 from raypipe.types import BatchResult, Collected, FrameBatch, Piece
 
@@ -76,8 +76,8 @@ Event: TypeAlias = (
 class Steps(Protocol):
     """The worker's side: loads a model once, steps batches."""
 
-    def step(self, batch: FrameBatch) -> tuple[BatchResult, dict[int, list[Piece]]]:
-        """Facts for the driver, and sound by collector."""
+    def step(self, batch: FrameBatch) -> tuple[BatchResult, Mapping[int, Sequence[Any]]]:
+        """Facts for the driver; and by collector, sound (`Piece`) or what else it is to have."""
 
     def close(self) -> None:
         """Let go of the files that are open."""
@@ -117,6 +117,10 @@ class Executor(Protocol):
 
     def collect(self, number: int, drop: Sequence[int]) -> None:
         """Hand a stepped batch's sound to its collectors, but for the tickets in `drop`."""
+
+    def fetch(self, number: int) -> list[Any] | None:
+        """Instead of `collect`, where there are no collectors: what the worker has made of a batch,
+        once; None where that was lost."""
 
     def drop(self, collector: int, ticket: int) -> None:
         """Let a collector forget a file that will not be finished."""

@@ -8,7 +8,8 @@ or a model that kills or hangs the process.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 from raypipe.execution.events import (
     BatchDone,
@@ -19,7 +20,7 @@ from raypipe.execution.events import (
     WorkerReady,
 )
 from raypipe.execution.limits import allow_many_files
-from raypipe.types import FrameBatch, Piece
+from raypipe.types import FrameBatch
 
 NAME = "inline"
 
@@ -31,8 +32,8 @@ class InlineExecutor:
     ----------
     make_worker : callable
         Builds the worker, given its name.
-    make_collector : callable
-        Builds the collector, given its index and a name.
+    make_collector : callable, optional
+        Builds the collector, given its index and a name; without one, see `fetch`.
     """
 
     depth = 1
@@ -40,21 +41,24 @@ class InlineExecutor:
     watched = False
 
     def __init__(
-        self, make_worker: Callable[[str], Steps], make_collector: Callable[[int, str], Collects]
+        self,
+        make_worker: Callable[[str], Steps],
+        make_collector: Callable[[int, str], Collects] | None = None,
     ) -> None:
         self._make_worker = make_worker
         self._make_collector = make_collector
         self._worker: Steps | None = None
         self._collector: Collects | None = None
         self._batches: deque[FrameBatch] = deque()
-        self._sound: dict[int, dict[int, list[Piece]]] = {}
+        self._sound: dict[int, Mapping[int, Sequence[Any]]] = {}
         self._events: list[Event] = []
 
     def start(self) -> None:
         """Load the model and say that the worker is ready."""
         allow_many_files()
         self._worker = self._make_worker(NAME)
-        self._collector = self._make_collector(0, NAME)
+        if self._make_collector is not None:
+            self._collector = self._make_collector(0, NAME)
         self._events.append(WorkerReady(NAME))
 
     def choose_collector(self) -> int:
@@ -70,11 +74,15 @@ class InlineExecutor:
         pieces = [piece for part in self._sound.pop(number).values() for piece in part]
         self._take(pieces, drop)
 
+    def fetch(self, number: int) -> list[Any]:
+        """What the worker has made of a batch."""
+        return [one for part in self._sound.pop(number).values() for one in part]
+
     def drop(self, collector: int, ticket: int) -> None:
         """Let the collector forget a file."""
         self._take([], (ticket,))
 
-    def _take(self, pieces: list[Piece], drop: Sequence[int]) -> None:
+    def _take(self, pieces: list[Any], drop: Sequence[int]) -> None:
         assert self._collector is not None, "start() comes first"
         answers = self._collector.take(pieces, drop)
         if answers:

@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import errno
 import resource
+
+OUR_LIMITS = (errno.EMFILE, errno.ENFILE, errno.ENOMEM)
+"""What a file cannot be blamed for."""
 
 MANY_FILES = 1 << 16
 

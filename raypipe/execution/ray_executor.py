@@ -19,7 +19,7 @@ from ray.exceptions import RayError
 from raypipe.execution.cluster import ray_session
 from raypipe.execution.collector_pool import CollectorPool
 from raypipe.execution.events import BatchDone, Collects, Event, Steps, WorkerLost
-from raypipe.execution.losses import broken_ray
+from raypipe.execution.losses import PROCESS_LOST, SOUND_LOST, broken_ray
 from raypipe.execution.nodes import Nodes
 from raypipe.execution.seat import Terms
 from raypipe.execution.shipping import ship
@@ -65,8 +65,8 @@ class RayExecutor:
     ----------
     make_worker : callable
         Builds a worker, given its name.
-    make_collector : callable
-        Builds a collector, given its index and a name.
+    make_collector : callable or None
+        Builds a collector, given its index and a name; None: there are none, see `fetch`.
     address : str or None
         Cluster to attach to; None: a local Ray of our own.
     crew : Crew
@@ -80,7 +80,7 @@ class RayExecutor:
     def __init__(
         self,
         make_worker: Callable[..., Steps],
-        make_collector: Callable[[int, str], Collects],
+        make_collector: Callable[[int, str], Collects] | None,
         address: str | None = None,
         crew: Crew | None = None,
         dashboard: Callable[[str], None] | None = None,
@@ -95,7 +95,7 @@ class RayExecutor:
         self._tickets: dict[int, dict[int, tuple[int, ...]]] = {}
         self._nodes: Nodes | None = None
         self._workers = WorkerPool(make_worker, 0)
-        self._collectors = CollectorPool(make_collector, 0)
+        self._collectors: CollectorPool | None = None
 
     @property
     def workers(self) -> int:
@@ -126,13 +126,14 @@ class RayExecutor:
             terms = _on_cluster(terms, crew, nodes, sight)
             count = crew.count(nodes.cpus)
         self._workers = WorkerPool(terms, count, self._nodes)
-        self._collectors = CollectorPool(make_collector, count, self._nodes, sight, crew.run)
-        self._collectors.start()
+        if make_collector is not None:
+            self._collectors = CollectorPool(make_collector, count, self._nodes, sight, crew.run)
+            self._collectors.start()
         self._workers.start()
 
     def choose_collector(self) -> int:
-        """See `CollectorPool.choose`."""
-        return self._collectors.choose()
+        """See `CollectorPool.choose`; 0 where there are none."""
+        return self._collectors.choose() if self._collectors is not None else 0
 
     def submit(self, worker: str, batch: FrameBatch, timeout_s: float) -> None:
         """Queue a batch behind those that the worker already has."""
@@ -145,18 +146,28 @@ class RayExecutor:
 
     def collect(self, number: int, drop: Sequence[int]) -> None:
         """Hand the batch's sound, by reference, to its collectors."""
+        assert self._collectors is not None, "there are none: fetch() is meant"
         sound, tickets = self._sound.pop(number)
         for index, ref in sound.items():
             gone = [ticket for ticket in tickets[index] if ticket in drop]
             self._collectors.take(index, ref, tickets[index], gone)
 
+    def fetch(self, number: int) -> list[Any] | None:
+        """What the worker has made of a batch; None where its node took it along."""
+        sound, _ = self._sound.pop(number)
+        try:
+            return [one for part in ray.get(list(sound.values())) for one in part]
+        except (*PROCESS_LOST, *SOUND_LOST):
+            return None
+
     def drop(self, collector: int, ticket: int) -> None:
         """Let a collector forget a file."""
-        self._collectors.take(collector, [], (), (ticket,))
+        if self._collectors is not None:
+            self._collectors.take(collector, [], (), (ticket,))
 
     def backlog(self) -> int:
         """Calls to collectors that are not answered yet."""
-        return self._collectors.backlog()
+        return self._collectors.backlog() if self._collectors is not None else 0
 
     def events(self, wait_s: float) -> list[Event]:
         """What has happened; waits at most `wait_s`, or until the first deadline.
@@ -180,10 +191,12 @@ class RayExecutor:
             nodes.refuse_lost_head()
             count = self._crew.count(nodes.cpus)
             self._workers.resize(count)
-            self._collectors.most = count
+            if self._collectors is not None:
+                self._collectors.most = count
 
     def _events(self, wait_s: float) -> list[Event]:
-        refs = [*self._workers.pending(), *self._collectors.pending()]
+        collectors = self._collectors
+        refs = [*self._workers.pending(), *(collectors.pending() if collectors else ())]
         arrived: list[Any] = []
         if refs:
             patience_s = max(0.0, min(wait_s, self._workers.patience_s()))
@@ -199,7 +212,8 @@ class RayExecutor:
                 for lost in (event.running, *event.waiting):
                     self._tickets.pop(lost or 0, None)
             events.append(event)
-        events.extend(self._collectors.answers(set(arrived)))
+        if collectors is not None:
+            events.extend(collectors.answers(set(arrived)))
         return events
 
     def facts(self) -> dict[str, object]:
@@ -208,7 +222,7 @@ class RayExecutor:
             "workers": self.workers,
             "workers_lost": self._workers.restarts,
             "workers_recycled": self._workers.recycled,
-            "collectors_lost": self._collectors.restarts,
+            "collectors_lost": self._collectors.restarts if self._collectors is not None else 0,
         }
         if self._nodes is not None:
             found["nodes"] = self._workers.by_node()
@@ -220,7 +234,8 @@ class RayExecutor:
         try:
             if self._nodes is None or not self._nodes.head_lost:
                 self._workers.close()
-                self._collectors.close(CLOSE_S)
+                if self._collectors is not None:
+                    self._collectors.close(CLOSE_S)
         except RayError:
             pass  # Ray itself is gone: nothing is left to be stopped
         finally:

@@ -7,7 +7,6 @@ to save reopening, some open readers; nothing that a result depends on.
 
 from __future__ import annotations
 
-import errno
 from collections import OrderedDict
 from dataclasses import dataclass, replace
 from pathlib import PurePosixPath
@@ -18,8 +17,10 @@ from raypipe.audio.encode import encode, waits_for_gain
 from raypipe.audio.read import SoundReader, open_sound
 from raypipe.audio.target import target_for
 from raypipe.audio.write import open_writer
+from raypipe.dsp.blend import cleaned_share
 from raypipe.dsp.level import LevelMeter
 from raypipe.errors import AudioError, UnsupportedAudio
+from raypipe.execution.limits import OUR_LIMITS
 from raypipe.inference.zoo import ModelFile, load_lane_model
 from raypipe.pipelines.enhance import Enhance, Job, Made
 from raypipe.pipelines.stage import join_states, part_of
@@ -41,9 +42,6 @@ from raypipe.types import (
     Stepped,
     samples_in,
 )
-
-OUR_LIMITS = (errno.EMFILE, errno.ENFILE, errno.ENOMEM)
-"""What a file cannot be blamed for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +93,8 @@ class Worker:
         self._written = 0
         self.clock = Stopwatch()
         model = job.model if model_path is None else replace(job.model, path=model_path)
-        self.enhance = Enhance(load_lane_model(model, job.lanes))
+        share = cleaned_share(job.settings.atten_limit_db, job.settings.mix)
+        self.enhance = Enhance(load_lane_model(model, job.lanes), share)
         self._readers: OrderedDict[int, SoundReader] = OrderedDict()
         self._most_readers = max(64, 3 * job.lanes)
 

@@ -38,8 +38,10 @@ FRONT_ENDS = ("waveform", "stft-mask", "dtln")
 
 _TEXTS = ("name", "version", "task", "memory", "front_end", "licence", "source",
           "training_data", "description")  # fmt: skip
-_LEAST = {"rate_hz": 1, "frame": 1, "hop": 1, "latency": 0, "context": 0}
-"""The whole-number fields and the least value of each, in samples (``rate_hz`` in Hz)."""
+_LEAST = {"rate_hz": 1, "frame": 1, "hop": 1, "latency": 0, "context": 0, "lookahead": 0}
+"""The whole-number fields and the least value of each, in samples (``rate_hz`` in Hz,
+``lookahead`` in frames)."""
+_MASK = "stft-mask"
 _NEEDED = ("name", "frame", "memory", "tensors")
 _GRAPHS = ("tensors", "second")
 _BARE_KEY = re.compile(r"[A-Za-z0-9_-]+\Z")
@@ -94,6 +96,9 @@ class ModelCard:
     """What the graph is given. ``waveform``: samples as they are, `frame` equals `hop`.
     ``stft-mask``: the spectrum's magnitudes, for which it gives a mask.
     ``dtln``: the same, then a second graph takes the masked frames as sound."""
+    lookahead: int = 0
+    """Frames by which a mask comes late, where the front end is ``stft-mask``: what the graph
+    gives in a step is for the frame so many steps before. Counts in `latency`, a hop each."""
     second: Tensors | None = None
     """Tensors of the second graph, where the front end has two."""
     licence: str = ""
@@ -171,6 +176,7 @@ class ModelCard:
                     "state": dict(tensors.state),
                 } | ({"signature": tensors.signature} if tensors.signature else {})  # fmt: skip
         table["quality"] = dict(self.quality)
+        table["lookahead"] = self.lookahead or None  # cards from before it have none
         return {name: value for name, value in table.items() if value not in (None, "", {})}
 
 
@@ -232,6 +238,9 @@ def _meaning_fault(table: Mapping[str, Any]) -> str | None:
         if front_end == "dtln":
             return "field 'second' is missing; the front end dtln has two graphs"
         return f"field 'second': is there, but the front end {front_end} has one graph"
+    late = _lateness_fault(table, front_end, hop)
+    if late:
+        return late
     if front_end != "waveform" and memory == "stateless":
         return _found(
             "memory", memory, f"finite or recurrent, as the front end {front_end} overlaps"
@@ -241,6 +250,18 @@ def _meaning_fault(table: Mapping[str, Any]) -> str | None:
         return f"field 'memory': found '{memory}', which wants {wanted} in [tensors.state]"
     if memory == "finite" and not table.get("context"):
         return _found("context", 0, "a positive number of samples, as memory is finite")
+    return None
+
+
+def _lateness_fault(table: Mapping[str, Any], front_end: str, hop: int) -> str | None:
+    """Nothing in a mask's graph can move sound in time, so its latency is known."""
+    frame, lookahead, latency = table["frame"], table.get("lookahead", 0), table.get("latency", 0)
+    if front_end != _MASK:
+        wanted = f"0, as the front end is {front_end}"
+        return _found("lookahead", lookahead, wanted) if lookahead else None
+    late = frame - hop + lookahead * hop
+    if latency != late:
+        return _found("latency", latency, f"frame - hop + lookahead * hop ({late}) with {_MASK}")
     return None
 
 

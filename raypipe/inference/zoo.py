@@ -2,7 +2,7 @@
 
 Comes in: what the user wrote behind ``--model``. Goes out: a `ModelFile`. Known are
 
-- a shipped model's name (``passthrough``): a ``.tflite`` beside this module;
+- a shipped model's name (``denoise-48k``): a ``.tflite`` beside this module;
 - a pulled model's name (``dtln``): a ``.tflite`` in the user's folder of models;
 - a path to a ``.tflite`` with its card inside; else with its card beside it, in a
   file of the same name with ``.toml``; else, with ``--rate`` given, one that takes

@@ -7,7 +7,9 @@ own rate, the state that its last stretch left). Goes out: a `Made` for each
 
 The model's latency is taken off here: zeros are stepped after a file's end and
 as many samples are dropped at its beginning, so output sample *n* belongs to
-input sample *n* and there are as many of them.
+input sample *n* and there are as many of them. Where some of the input is to stay
+in the output, it is put together with that here, at the file's own rate: what lies
+above the model's band then stays, too, in the same share.
 """
 
 from __future__ import annotations
@@ -18,6 +20,7 @@ from functools import cache
 
 import numpy as np
 
+from raypipe.dsp.blend import blend
 from raypipe.dsp.resample import Resample
 from raypipe.errors import ModelError
 from raypipe.inference.lanes import LaneModel
@@ -79,10 +82,13 @@ class Enhance:
     ----------
     model : LaneModel
         Frame model whose output is as long as its input.
+    share : float
+        Of the model's sound in the output, from 0 to 1; the rest is the input's.
     """
 
-    def __init__(self, model: LaneModel) -> None:
+    def __init__(self, model: LaneModel, share: float = 1.0) -> None:
         self.model = model
+        self.share = share
         self.hop = model.card.hop
         self.latency = model.card.latency
 
@@ -174,31 +180,31 @@ class Enhance:
         if job.ended:
             sound = _joined([sound, after.flush(after_state)], channels)
             sound = sound[:, : job.start + job.sound.shape[1] - given]
-        sound, wide = self._unrounded(job, sound)
+        sound, dry = self._with_dry(job, sound)
         if job.ended:
             return Made(sound, None)
         counts = np.tile(np.array([stepped, given + sound.shape[1]], np.int64), (channels, 1))
         state = join_states(before=fed.before, model=model_state, after=after_state)
         state |= {"pending": fed.pending.copy(), "counts": counts}
-        if wide is not None:
-            state["wide"] = wide
+        if dry is not None:
+            state["dry"] = dry
         return Made(sound, state)
 
-    def _unrounded(self, job: Job, sound: Samples) -> tuple[Samples, Samples | None]:
-        """Give wide samples that the model left as they were their full precision back.
+    def _with_dry(self, job: Job, sound: Samples) -> tuple[Samples, Samples | None]:
+        """Put the input's share in; give what of the input still waits for its output, too.
 
         A wide source (PCM_32, DOUBLE) is rounded to float32 for the model. Where the model's
         output *is* that rounded sample, the source's own sample is the better reading of it.
         """
-        if not job.info.wide or self._rate_of(job.info) != job.info.rate_hz:
+        info = job.info
+        rounded = info.wide and self._rate_of(info) == info.rate_hz
+        if self.share == 1 and not rounded:
             return sound, None
-        waiting = job.sound
+        waiting = job.sound if info.wide else job.sound.astype(np.float32, copy=False)
         if job.state is not None:
-            waiting = np.concatenate([job.state["wide"], waiting], axis=1)
+            waiting = np.concatenate([job.state["dry"], waiting], axis=1)
         count = sound.shape[1]
-        source = waiting[:, :count]
-        kept = source.astype(np.float32) == sound
-        return np.where(kept, source, sound.astype(np.float64)), waiting[:, count:].copy()
+        return blend(waiting[:, :count], sound, self.share), waiting[:, count:].copy()
 
 
 def _joined(parts: Sequence[Samples], channels: int) -> Samples:

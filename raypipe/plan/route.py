@@ -95,6 +95,21 @@ def find_route(source: str, output: str, settings: RunSettings) -> Route:
     return route
 
 
+def find_source(source: str) -> Route:
+    """Understand IN where nothing is written: outputs are named as inputs are, and never looked at.
+
+    Raises
+    ------
+    UsageError
+        If IN does not exist.
+    """
+    if not source:
+        raise UsageError("IN must not be empty")
+    kind, path = _kind_of(path_or_address(source))
+    root = _root_of(kind, path)
+    return Route(kind, path, root, root, None, "keep")
+
+
 def _output_at(output: str) -> str:
     """OUT as an absolute path, or as the address of a folder or an object."""
     output = located(output)

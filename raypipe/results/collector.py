@@ -195,7 +195,7 @@ class Collector:
             info=piece.info,
             frames=file.frames,
             level_in=file.level_in.levels(),
-            level_out=_moved(file.level_out.levels(), gain_db),
+            level_out=_moved(file.level_out.levels(file.level_in), gain_db),
             clipped=file.clipped,
             gain_db=gain_db,
             notes=tuple(dict.fromkeys(file.notes)),
@@ -270,7 +270,5 @@ class Collector:
 
 def _moved(levels: Levels, gain_db: float) -> Levels:
     """Levels of the same sound after a gain."""
-    return Levels(
-        None if levels.peak_db is None else levels.peak_db + gain_db,
-        None if levels.lufs is None else levels.lufs + gain_db,
-    )
+    told = (levels.peak_db, levels.lufs, levels.floor_db)
+    return Levels(*(None if level is None else level + gain_db for level in told))

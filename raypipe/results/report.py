@@ -11,8 +11,8 @@
                 "collector_restarts", "retired_workers"},
      "files": [{"path", "outcome": "done" | "skipped" | "failed", "reason", "artifacts",
                 "output", "seconds", "rate_hz", "channels", "frames", "format", "subtype",
-                "peak_in_db", "lufs_in", "peak_out_db", "lufs_out", "clipped", "gain_db",
-                "x_real_time", "worker", "notes"}]}
+                "peak_in_db", "lufs_in", "floor_in_db", "peak_out_db", "lufs_out", "floor_out_db",
+                "clipped", "gain_db", "x_real_time", "worker", "notes"}]}
 
 ``x_real_time`` is audio over wall time after start-up; a file's own is its
 seconds over its share of a worker's time. Outcomes are kept on disk as they
@@ -192,8 +192,10 @@ def _done_facts(done: Done) -> dict[str, Any]:
         **_sound_facts(done.info),
         "peak_in_db": _rounded(done.level_in.peak_db),
         "lufs_in": _rounded(done.level_in.lufs),
+        "floor_in_db": _rounded(done.level_in.floor_db),
         "peak_out_db": _rounded(done.level_out.peak_db),
         "lufs_out": _rounded(done.level_out.lufs),
+        "floor_out_db": _rounded(done.level_out.floor_db),
         "clipped": done.clipped,
         "gain_db": _rounded(done.gain_db),
         "x_real_time": _rounded(done.seconds / done.busy_s if done.busy_s else None),

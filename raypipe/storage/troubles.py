@@ -138,16 +138,21 @@ def trouble_of(error: BaseException) -> Trouble | None:
 
 def words_of(error: BaseException) -> str:
     """What happened, without anything that a server or a library has put into its message."""
-    status = 0
+    vague = ""
     for each in _innermost_first(error):
         code, status = _code_of(each), _status_of(each)
         if code and code != str(status):
             return f"{code} (HTTP {status})" if status else code
         if status:
             return f"HTTP {status}"
+        if type(each).__name__ == "TimeoutError":
+            vague = _NETWORK["TimeoutError"]  # for what it waited, an outer error may know
+            continue
         for cls in type(each).__mro__:
             if cls.__name__ in _NETWORK:
                 return _NETWORK[cls.__name__]
+    if vague:
+        return vague
     if isinstance(error, OSError) and error.strerror:
         return error.strerror
     return type(error).__name__

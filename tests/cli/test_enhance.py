@@ -169,7 +169,11 @@ def test_a_dry_run_knows_what_is_done(raypipe: Raypipe, folder: Path, tmp_path: 
 
 
 def test_a_config_file_the_environment_and_flags_win_in_that_order(
-    raypipe: Raypipe, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    raypipe: Raypipe,
+    folder: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    default_model: None,
 ) -> None:
     config = tmp_path / "run.toml"
     config.write_text('model = "delay"\ninclude = ["a.*"]\nworkers = "auto"\n')

@@ -16,8 +16,7 @@ import numpy as np
 import pytest
 import soundfile as sf
 
-from raypipe.cli.entry import INTERRUPTED
-from raypipe.cli.interrupts import interrupts_heard
+from raypipe.cli.interrupts import INTERRUPTED, interrupts_heard
 from raypipe.inference.lanes import Block, LaneModel
 from raypipe.inference.zoo import find_model, load_lane_model
 from raypipe.types import State

@@ -17,6 +17,9 @@ from raypipe.errors import UsageError
 from raypipe.settings import RunSettings
 from tests.test_settings import OTHER
 
+# What the environment says goes along with a job, so it must say nothing of the model.
+pytestmark = pytest.mark.usefixtures("default_model")
+
 S3 = ("s3://bucket/in", "s3://bucket/out")
 HERE = ["--executor", "ray", "--address", "auto"]
 

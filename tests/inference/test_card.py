@@ -114,6 +114,16 @@ def test_card_of_two_graphs_reads_back_as_it_was() -> None:
     assert [tensors.signature for tensors in card.graphs] == ["mask", "frames"]
 
 
+def test_lookahead_is_said_only_where_there_is_one() -> None:
+    card = two_graphs(**ONE)
+    later = replace(card, lookahead=1, latency=512)
+    assert "lookahead" not in card.to_toml(), "or every older model's digest would be another"
+    assert ModelCard.from_toml(later.to_toml(), "x") == later
+
+
+ONE = {"front_end": "stft-mask", "second": None, "latency": 384}
+
+
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
@@ -122,6 +132,10 @@ def test_card_of_two_graphs_reads_back_as_it_was() -> None:
         ({"front_end": "stft-mask"}, "'second': is there, but the front end stft-mask has one"),
         ({"second": Tensors("a", "b", {"h": "c"})}, "state input 'h' is in both graphs"),
         ({"memory": "stateless"}, "found 'stateless', wanted finite or recurrent"),
+        ({"lookahead": 1}, "'lookahead': found 1, wanted 0, as the front end is dtln"),
+        (ONE | {"lookahead": -1}, "'lookahead': found -1, wanted a whole number of at least 0"),
+        (ONE | {"latency": 0}, r"'latency': found 0, wanted frame - hop .* \(384\) with stft-mask"),
+        (ONE | {"lookahead": 1}, r"found 384, wanted frame - hop \+ lookahead \* hop \(512\)"),
     ],
 )
 def test_graphs_that_do_not_go_together_are_refused(

@@ -3,7 +3,10 @@ spectrum back into its frame."""
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -12,9 +15,10 @@ from hypothesis import strategies as st
 
 from raypipe.errors import ModelError
 from raypipe.inference.card import ModelCard, Tensors
-from raypipe.inference.front_ends import root_hann
 from raypipe.inference.graph import frames_in_a_call
 from raypipe.inference.lanes import GraphLanes
+from raypipe.inference.spectral import Spectral, root_hann
+from raypipe.inference.stack import Hand
 from raypipe.inference.zoo import ModelFile, verify
 from tests.inference.models_for_tests import LANES, Pair, write_signatures
 
@@ -26,6 +30,7 @@ MASK = Tensors("magnitude", "mask", {"h": "h_out"}, "mask")
 FRAMES = Tensors("spectrum", "sound", {"g": "g_out"}, "frames")
 COMMON = {"frame": FRAME, "hop": HOP, "latency": FRAME - HOP, "memory": "recurrent"}
 STFT_MASK = ModelCard(name="one", front_end="stft-mask", tensors=MASK, **COMMON)  # type: ignore[arg-type]
+LATER = replace(STFT_MASK, lookahead=2, latency=FRAME - HOP + 2 * HOP)
 DTLN = ModelCard(name="two", front_end="dtln", tensors=MASK, second=FRAMES, **COMMON)  # type: ignore[arg-type]
 
 
@@ -48,22 +53,32 @@ def pairs(card: ModelCard, frames: int) -> dict[str, list[Pair]]:
     return found
 
 
-@pytest.fixture(scope="module", params=["stft-mask", "dtln"])
+CARDS = {"stft-mask": STFT_MASK, "lookahead": LATER, "dtln": DTLN}
+
+
+@pytest.fixture(scope="module", params=CARDS)
 def loaded(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> GraphLanes:
-    card = STFT_MASK if request.param == "stft-mask" else DTLN
+    card = CARDS[request.param]
     path = tmp_path_factory.mktemp("front") / "model.tflite"
     write_signatures(path, pairs(card, 1) | pairs(card, 4))
     return GraphLanes(path, card, 64)
 
 
-def plainly(card: ModelCard, sound: Array) -> Array:
-    """What the mask |X| makes of a lane, frame after frame, in double precision."""
+def plainly(card: ModelCard, sound: Array, lookahead: int | None = None) -> Array:
+    """What the mask |X| makes of a lane, frame after frame, in double precision.
+
+    The mask is that of the frame `lookahead` steps later, and comes so much later.
+    """
     window = root_hann(FRAME, HOP) if card.second is None else np.ones(FRAME)
     line = np.concatenate([np.zeros(FRAME - HOP), sound])
     out = np.zeros(len(line))
+    spectra: list[Array] = []
     for begin in range(0, len(sound), HOP):
-        spectrum = np.fft.rfft(line[begin : begin + FRAME] * window)
-        out[begin : begin + FRAME] += np.fft.irfft(spectrum * np.abs(spectrum), FRAME) * window
+        spectra.append(np.fft.rfft(line[begin : begin + FRAME] * window))
+        late = card.lookahead if lookahead is None else lookahead
+        if late < len(spectra):
+            masked = spectra[-1 - late] * np.abs(spectra[-1])
+            out[begin : begin + FRAME] += np.fft.irfft(masked, FRAME) * window
     return out[: len(sound)]
 
 
@@ -77,6 +92,47 @@ def test_sound_is_that_of_a_plain_loop(loaded: GraphLanes) -> None:
     (out,), _ = loaded.process([sound], [loaded.new_state(3)])
     wanted = np.stack([plainly(loaded.card, lane) for lane in sound])
     assert np.max(np.abs(out - wanted)) < 1e-5 * np.max(np.abs(wanted))
+
+
+def ones_everywhere(card: ModelCard, sound: Array, cut: int) -> Array:
+    """What a front end makes of sound in two calls with a mask of ones, no graph behind it."""
+
+    def run(stage: int, steps: int, feed: Hand, drain: Hand) -> None:
+        drain(np.ones((len(sound), steps, BINS), np.float32), 0)
+
+    stack: Any = SimpleNamespace(run=run, put_state=lambda *_: None, get_state=lambda *_: None)
+    front, steps = Spectral(card), sound.shape[1] // HOP
+    state = {n: np.zeros((len(sound), *s), d) for n, (s, d) in front.state_shapes.items()}
+    out = np.empty_like(sound)
+    ins, outs = ([lane.reshape(-1, HOP) for lane in lanes] for lanes in (sound, out))
+    for start, stop in ((0, cut), (cut, steps)):
+        front.step(stack, ins, outs, state, 0, start, stop)
+    return out
+
+
+@pytest.mark.parametrize("lookahead", [0, 1, 2, 5])
+def test_mask_of_ones_is_a_delay_of_the_latency(lookahead: int) -> None:
+    late = FRAME - HOP + lookahead * HOP
+    card = replace(STFT_MASK, lookahead=lookahead, latency=late)
+    sound = noise(7, 3, 50)
+    whole = ones_everywhere(card, sound, 50)
+    assert np.max(np.abs(whole[:, late:] - sound[:, :-late])) < 1e-6
+    assert np.max(np.abs(whole[:, :late])) < 1e-6
+    for slip in (-1, 1):
+        assert np.max(np.abs(np.roll(whole, slip, 1)[:, late + 1 :] - sound[:, 1:-late])) > 0.1
+    for cut in (0, 1, lookahead, 17, 49):
+        assert ones_everywhere(card, sound, cut).tobytes() == whole.tobytes()
+
+
+def test_mask_is_for_the_frame_that_the_card_says() -> None:
+    """The reference with another lookahead, late by as much, is another sound."""
+    sound = noise(8, 1, 41)[0]
+    right = plainly(LATER, sound)
+    for other in (1, 3):
+        wrong = plainly(LATER, sound, other)
+        shift = (other - LATER.lookahead) * HOP
+        near = np.roll(wrong, -shift)[4 * FRAME : -FRAME] - right[4 * FRAME : -FRAME]
+        assert np.max(np.abs(near)) > 0.1 * np.max(np.abs(right))
 
 
 @settings(max_examples=25, deadline=None, print_blob=True)
@@ -118,7 +174,7 @@ def test_missing_signature_is_named_with_those_that_are_there(tmp_path: Path) ->
 
 def test_graph_of_other_frames_is_refused(tmp_path: Path) -> None:
     path = write_signatures(tmp_path / "m.tflite", pairs(STFT_MASK, 1))
-    card = ModelCard(name="x", front_end="stft-mask", tensors=MASK, **COMMON | {"frame": 128})  # type: ignore[arg-type]
+    card = replace(STFT_MASK, name="x", frame=128, latency=128 - HOP)
     with pytest.raises(ModelError, match=r"found shape \(16, 1, 33\), wanted \(16, 1, 65\)"):
         GraphLanes(path, card, 4)
 

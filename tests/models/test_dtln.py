@@ -12,7 +12,8 @@ import numpy as np
 import pytest
 from ai_edge_litert.interpreter import Interpreter
 
-from models.dtln.definition import EPSILON, FRAMES_IN_A_CALL
+from models.dtln.definition import EPSILON
+from models.frames import FRAMES_IN_A_CALL
 from raypipe.inference.dtln import HOP, UNITS, build
 from raypipe.inference.dtln_weights import BINS, FRAME, prepare, read_trained
 from raypipe.inference.graph import Graph, frames_in_a_call

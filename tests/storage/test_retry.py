@@ -65,6 +65,13 @@ def botos(name: str, **fields: Any) -> Exception:
     return error
 
 
+def unconnected() -> Exception:
+    """As aiobotocore raises it, from asyncio's own, which knows no more than that time is up."""
+    error = botos("ConnectTimeoutError", endpoint_url=SECRET)
+    error.__cause__ = asyncio.TimeoutError()
+    return error
+
+
 CASES = {
     "throttled": (lambda: translated("SlowDown", 503), Trouble.AGAIN, "SlowDown (HTTP 503)"),
     "busy": (lambda: translated("InternalError", 500), Trouble.AGAIN, "InternalError (HTTP 500)"),
@@ -83,6 +90,7 @@ CASES = {
     "late": (lambda: botos("ReadTimeoutError", endpoint_url=SECRET), Trouble.AGAIN, "no answer"),
     "cut": (lambda: ShortAnswer(), Trouble.AGAIN, "the answer broke off"),
     "reset": (lambda: ConnectionResetError(), Trouble.AGAIN, "the connection was reset"),
+    "no way": (lambda: unconnected(), Trouble.AGAIN, "no connection in time"),
     "timeout": (lambda: asyncio.TimeoutError(), Trouble.AGAIN, "no answer in time"),
     "web 503": (lambda: not_found_made_of(web_error(503)), Trouble.AGAIN, "HTTP 503"),
     "web 404": (lambda: not_found_made_of(web_error(404)), Trouble.GONE, "HTTP 404"),

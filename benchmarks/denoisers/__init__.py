@@ -1,0 +1,1 @@
+"""Denoisers held against one another: pairs, peers, measures, intervals, tables."""
