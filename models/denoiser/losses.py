@@ -32,7 +32,7 @@ WEIGHTS = {
     "eaten": 0.4,
     "high": 0.15,
     "high_eaten": 0.1,
-    "ratio": 0.005,
+    "ratio": 0.01,
 }
 NAMES = (*WEIGHTS, "total")
 POWER = 0.3

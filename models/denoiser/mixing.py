@@ -100,7 +100,7 @@ def mix(library: Library, seed: int, number: int, batch: Batch) -> None:
 def pair(rng: Rng, library: Library) -> Pair:
     """Noisy and clean sound of all kinds that are trained."""
     kind = rng.random()
-    snr_db = float(rng.uniform(-7, 27) if kind < 0.80 else rng.uniform(25, 45))
+    snr_db = float(rng.uniform(-7, 23) if kind < 0.84 else rng.uniform(23, 45))
     if kind > 0.97:
         snr_db = -np.inf
     elif kind > 0.93:

@@ -28,11 +28,11 @@ from models.denoiser.shapes import (
     piece,
 )
 
-RECORDED = 0.62
+RECORDED = 0.7
 """Share of recorded noise."""
 VOICES = 0.08
 """Share of many voices."""
-TWICE = 0.25
+TWICE = 0.15
 """How often two noises sound together."""
 
 
