@@ -28,6 +28,8 @@ AVERAGED = 0.999
 """Share that the averaged weights keep per step; in the beginning less."""
 CARRIED = 0.5
 """How often a lane goes on with the state that the piece before has left."""
+BESIDE = 2
+"""Groups of lanes that are computed at once."""
 PARTS = 3
 """Of a piece, a second each: the weights move after each, the state goes on. Three times the
 moves for the same work."""
@@ -108,12 +110,25 @@ class Trainer:
         weights, state = self._kept["weights"], self._kept["state"]
         start = {name: values * carried for name, values in state.items()}
         with tf.GradientTape() as tape:
-            gains, last = network.band_sequence(weights, batch["bands"], start)
+            gains, last = self._sequence(weights, batch["bands"], start)
             found = {n: tf.reduce_mean(values) for n, values in self._losses(gains, batch).items()}
         self._move(tape.gradient(found["total"], list(weights.values())), numbers)
         for name, values in last.items():
             state[name].assign(values)
         return tf.stack([found[name] for name in NAMES])
+
+    def _sequence(self, weights: Any, bands: Any, start: dict[str, Any]) -> tuple[Any, Any]:
+        """The network on some lanes beside the others: loops over time take one core each."""
+        import tensorflow as tf
+
+        size = -(-self.lanes // BESIDE)
+        gains, last = [], []
+        for lane in range(0, self.lanes, size):
+            state = {name: values[lane : lane + size] for name, values in start.items()}
+            found = network.band_sequence(weights, bands[lane : lane + size], state)
+            gains.append(found[0])
+            last.append(found[1])
+        return tf.concat(gains, 0), {n: tf.concat([some[n] for some in last], 0) for n in start}
 
     def _moved(self, gradients: list[Any], numbers: Any) -> None:
         """The weights, a step along the gradients."""
