@@ -74,7 +74,7 @@ def main(
     pair = find_pair(model_dir)
     models = {"dtln": _path_of(dtln), "dtln-int8": _path_of(dtln_int8)}
     root = Path(tempfile.mkdtemp(dir=scratch))
-    setting = Setting(root, pair and pair.resolve(), models, quick)
+    setting = Setting(root, pair and pair.resolve(), models, quick=quick)
     where = machine()
     answered = []
     before = signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))

@@ -82,6 +82,9 @@ class NullExecutor:
         )
         self._events.append(SoundCollected(answers))
 
+    def fetch(self, number: int) -> None:
+        """There is a collector."""
+
     def drop(self, collector: int, ticket: int) -> None:
         """Nothing to drop."""
 

@@ -22,7 +22,7 @@ from pathlib import Path
 import click
 import soundfile as sf
 
-from benchmarks.denoisers import cost
+from benchmarks.denoisers import claims, cost
 from benchmarks.denoisers.align import check_alignment
 from benchmarks.denoisers.judge import Task, judge, table_of
 from benchmarks.denoisers.mixing import (
@@ -108,7 +108,7 @@ def main(
     no_cost: bool, audio: Path, models: Path, work: Path | None, json_path: Path | None,
 ) -> None:  # fmt: skip
     """Measure how well denoisers clean speech, and print tables."""
-    plan = test_pairs(audio, pairs, clean_pairs)
+    plan = held_out_pairs(audio, pairs, clean_pairs)
     folder = prepare(work or Path(tempfile.gettempdir()) / "raypipe-quality", plan)
     name = Path(ours).stem
     peers = [p for p in all_peers(ours, models) if not only or p.name in {name, *only}]
@@ -120,13 +120,14 @@ def main(
     scores = table_of({p.name: folder.lines(p) for p in there}, [pair.name for pair in plan])
     results = Results(plan, peers, scores, {} if no_cost else costs(there, folder, rounds))
     where = machine()
-    click.echo(f"{where['cpu']}, {where['cpus']} CPUs\n\n{markdown(results, name)}")
+    tables = [markdown(results, name), claims.markdown(results, name)]
+    click.echo("\n\n".join([f"{where['cpu']}, {where['cpus']} CPUs", *tables]))
     if json_path is not None:
         facts = {"machine": where, "ours": name} | as_json(results, name)
         json_path.write_text(json.dumps(facts, indent=1), "utf-8")
 
 
-def test_pairs(audio: Path, noisy: int, clean: int) -> list[Pair]:
+def held_out_pairs(audio: Path, noisy: int, clean: int) -> list[Pair]:
     """Pairs of speakers and noise recordings that are for tests alone."""
     held_out = recordings(audio, "test")
     speech = [audio / one.path for one in held_out if one.collection == "librispeech"]
@@ -138,9 +139,6 @@ def test_pairs(audio: Path, noisy: int, clean: int) -> list[Pair]:
     return plan_pairs(speech, noises, SNRS_DB, noisy) + [
         replace(pair, name=f"clean_{pair.name}") for pair in few
     ]
-
-
-test_pairs.__test__ = False  # type: ignore[attr-defined]  # its name is no test's
 
 
 def prepare(work: Path, pairs: Sequence[Pair]) -> Folder:

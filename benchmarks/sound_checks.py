@@ -96,7 +96,8 @@ def check_bands(setting: Setting) -> Iterator[str]:
             name = f"{path.stem} {noise} {snr_db:+g} dB"
             clean[name], mixed[name] = _mixed(setting, path, noise, snr_db, number)
     yield "### Above 8 kHz, on held-out recordings at 48 kHz\n"
-    yield "| | | voiced kept, dB | fricative kept, dB | noise reduced below 8 kHz, dB | above |"
+    yield "Kept: decibels, and the frames of 10 ms they were measured on. Reduced: decibels.\n"
+    yield "| | | voiced kept | fricative kept | noise reduced below 8 kHz | above |"
     yield "|---|---|---:|---:|---:|---:|"
     for peer in (p for p in setting.peers if p.rate_hz == FULL_HZ):
         made = through(peer, {n: (s, FULL_HZ) for n, s in mixed.items()}, setting.scratch)
@@ -258,13 +259,25 @@ def _at_full_rate(panels: Mapping[str, Sound]) -> dict[str, tuple[Sound, int]]:
 
 
 def _band_cells(those: Sequence[bands.Bands]) -> str:
-    """Means in dB; recordings without such frames do not count."""
-    cells = []
-    for name in ("voiced_db", "fricative_db", "reduced_below_db", "reduced_above_db"):
-        values = np.array([getattr(one, name) for one in those])
-        there = values[np.isfinite(values)]
-        cells.append(f"{there.mean():+.1f} ({len(there)})" if len(there) else "none")
-    return " | ".join(cells)
+    """Means in dB; what is kept is weighted by the frames that it was measured on."""
+    kept = [
+        _mean([getattr(one, f"{name}_db") for one in those], [getattr(one, name) for one in those])
+        for name in ("voiced", "fricative")
+    ]
+    reduced = [
+        _mean([getattr(one, f"reduced_{side}_db") for one in those], [1] * len(those))
+        for side in ("below", "above")
+    ]
+    return " | ".join(kept + reduced)
+
+
+def _mean(values: Sequence[float], weights: Sequence[int]) -> str:
+    """With the sum of the weights where they are frames; NaN has none."""
+    total = sum(weights)
+    if not total:
+        return "no such frames"
+    mean = np.nansum(np.multiply(values, weights)) / total
+    return f"{mean:+.1f}" + (f" ({total})" if total != len(weights) else "")
 
 
 if __name__ == "__main__":

@@ -20,6 +20,7 @@ from models import (
     passthrough_model,
     recurrent_model,
 )
+from models.denoiser import make as denoiser
 from models.tfl_model_exporter import export_to_tflite
 
 SHIPPED = Path(__file__).parents[1] / "raypipe" / "inference" / "shipped"
@@ -45,6 +46,8 @@ def main(into: Path | None) -> None:
         folder = into or SHIPPED
         folder.mkdir(parents=True, exist_ok=True)
         path = make(model, folder)
+        click.echo(f"{path}: {path.stat().st_size:,} bytes")
+    for path in denoiser.write(into or SHIPPED):
         click.echo(f"{path}: {path.stat().st_size:,} bytes")
     path = make(hang_model, into or Path(__file__).parent)
     click.echo(f"{path}: {path.stat().st_size:,} bytes")

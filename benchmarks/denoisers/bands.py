@@ -6,7 +6,8 @@ frames. Reduced: energy of the noisy sound against that of the output in pauses,
 Frames of 30 ms are told apart by the clean speech alone:
 
 - voiced: within 25 dB of the loudest, most of it below 2 kHz;
-- fricative: within 40 dB of the loudest, most of it above 4 kHz;
+- fricative: within 40 dB of the loudest, most of it above 4 kHz, for 40 ms at least (a click, of
+  lips or of a mouse, is no speech);
 - pause: 45 dB below the loudest, and nothing louder within 60 ms.
 """
 
@@ -16,6 +17,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.ndimage import binary_opening
 
 from benchmarks.denoisers.mixing import FULL_HZ
 
@@ -25,6 +27,8 @@ Marks = NDArray[np.bool_]
 FRAME, HOP = 1440, 480
 SPLIT_HZ, TOP_HZ, LOWEST_HZ = 8_000, 20_000, 100
 VOICED_DB, FRICATIVE_DB, PAUSE_DB = -25.0, -40.0, -45.0
+LASTS = 4
+"""Frames of 10 ms in a row that a fricative takes at least."""
 AROUND = 6
 """Frames of 10 ms on each side of a pause that must be quiet, too."""
 AUDIBLE_DB = 6.0
@@ -68,7 +72,9 @@ def frames_by_kind(clean: Sound) -> dict[str, Marks]:
     around = np.convolve(~quiet, np.ones(2 * AROUND + 1), "same") > 0
     return {
         "voiced": (level_db > VOICED_DB) & (low > 0.5 * whole),
-        "fricative": (level_db > FRICATIVE_DB) & (high > 0.5 * whole),
+        "fricative": binary_opening(
+            (level_db > FRICATIVE_DB) & (high > 0.5 * whole), np.ones(LASTS, bool)
+        ),
         "pause": ~around,
     }
 

@@ -55,6 +55,8 @@ def judge(tasks: Sequence[Task], dnsmos: Path | None, processes: int) -> None:
     left = [task for task in tasks if task.pair not in known[task.lines]]
     if not left:
         return
+    for path in known:
+        _end_line(path)
     context = multiprocessing.get_context("spawn")
     with one_thread_each():
         pool = context.Pool(processes, _begin, (partial(Measures, dnsmos),))
@@ -77,6 +79,13 @@ def read_lines(path: Path) -> dict[str, Scores]:
                 continue
             scores[facts.pop("pair")] = facts
     return scores
+
+
+def _end_line(path: Path) -> None:
+    """What is written next must not join what a killed run left half."""
+    if path.is_file() and not path.read_bytes().endswith(b"\n"):
+        with open(path, "ab") as file:
+            file.write(b"\n")
 
 
 def read_judged(path: Path) -> np.ndarray[tuple[int], np.dtype[np.float64]]:

@@ -148,7 +148,8 @@ def _read(path: Path) -> Sound:
     six times its own level, which would count as speech."""
     sound, rate_hz = sf.read(path, always_2d=True)
     full: Sound = soxr.resample(sound[:, 0], rate_hz, FULL_HZ, quality="VHQ")
-    return full - full.mean()
+    full -= full.mean()
+    return full
 
 
 def _stretch(sound: Sound, frames: int, at: float) -> Sound:

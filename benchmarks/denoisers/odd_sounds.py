@@ -96,7 +96,8 @@ def music(time_s: Sound) -> Sound:
             after_s = time_s - hit_s
             drum = np.exp(-60 * np.maximum(0, after_s)) * (after_s >= 0)
             out += 0.15 * drum * chance.standard_normal(len(time_s))
-    return 0.5 * out / np.abs(out).max()
+    out *= 0.5 / np.abs(out).max()
+    return out
 
 
 def look(before: Sound, after: Sound, rate_hz: int) -> Looked:
@@ -106,7 +107,7 @@ def look(before: Sound, after: Sound, rate_hz: int) -> Looked:
     audible = levels[0] > AUDIBLE_DB
     gains = (levels[1] - levels[0])[audible]
     return Looked(
-        bool(np.isfinite(after).all()), _db(np.mean(before**2)), _db(np.mean(after**2)),
+        bool(np.isfinite(after).all()), _db(before), _db(after),
         float(np.abs(before).max()), float(np.abs(after).max()),
         float(gains.max()) if len(gains) else float("nan"),
     )  # fmt: skip
@@ -119,8 +120,8 @@ def _levels_db(sound: Sound, block: int) -> NDArray[np.float64]:
     return level_db
 
 
-def _db(power: float) -> float:
-    return float(10 * np.log10(power + 1e-12))
+def _db(sound: Sound) -> float:
+    return float(10 * np.log10(np.mean(sound**2) + 1e-12))
 
 
 def _telephone(sound: Sound) -> Sound:

@@ -85,7 +85,6 @@ def all_peers(ours: str, models: Path) -> list[Peer]:
         raypipe_peer(path.stem, ours, FULL_HZ),
         raypipe_peer(f"{path.stem}-int8", int8, FULL_HZ),
         raypipe_peer("dtln", "dtln", JUDGED_HZ),
-        raypipe_peer("dtln-int8", "dtln-int8", JUDGED_HZ),
         gtcrn_peer(models / GTCRN_GRAPH),
         rnnoise_peer(models / RNNOISE_WEIGHTS),
         noisereduce_peer(),

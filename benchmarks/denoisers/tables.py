@@ -89,7 +89,7 @@ def markdown(results: Results, ours: str) -> str:
             *_by(results, "SNR", {f"{snr:+g} dB": _of_snr(snr) for snr in _snrs(results)}), "",
             *_by(results, "noise", {name: _of_class(name) for name in _classes(results)}),
         ]
-    )  # fmt: skip
+    ).rstrip()  # fmt: skip
 
 
 def as_json(results: Results, ours: str) -> dict[str, object]:

@@ -1,8 +1,8 @@
 """Measures the files that are shipped, through raypipe's own lanes, for their cards.
 
 ``python -m models.denoiser.measure --audio AUDIO --cache CACHE`` scores both variants on the
-pairs of `models.denoiser.validation` and writes ``quality.toml`` beside this file. Then
-``python -m models.denoiser.make`` puts that into the cards; the sound stays as it is.
+pairs of `models.denoiser.validation` and writes ``quality.toml`` beside this file, and the same
+into the files' cards, as `models.denoiser.make` does from then on.
 """
 
 from __future__ import annotations
@@ -14,12 +14,13 @@ from typing import cast
 import click
 import numpy as np
 
-from models.denoiser.make import DESCRIPTIONS, QUALITY, SHIPPED
+from models.denoiser.make import DESCRIPTIONS, QUALITY, SHIPPED, card
 from models.denoiser.network import RATE_HZ
 from models.denoiser.shapes import SAMPLES
 from models.denoiser.split import Part
 from models.denoiser.validation import CLEAN_DB, SNRS_DB, Sound, pairs_of, score, unprocessed
 from raypipe.enhancer import Enhancer
+from raypipe.inference.metadata import embed_card
 
 MOST_LOST_PESQ, MOST_LOST_SI_SDR_DB = 0.05, 0.3
 """What int8 weights may cost to be shipped."""
@@ -64,6 +65,11 @@ def main(audio: Path, cache: Path, rounds: int, quality: Path) -> None:
         lines += [f"[{name}]", f'measured_on = "{said}"']
         lines += [f"{key} = {value}" for key, value in values.items()]
     quality.write_text("\n".join(lines) + "\n", "utf-8")
+    if quality == QUALITY:
+        for name, values in found.items():
+            path = SHIPPED / f"{name}.tflite"
+            whole = card(name, {"measured_on": said, **values})
+            path.write_bytes(embed_card(path.read_bytes(), whole))
     within = (
         lost["validation"]["pesq"] <= MOST_LOST_PESQ
         and lost["validation"]["si_sdr"] <= MOST_LOST_SI_SDR_DB

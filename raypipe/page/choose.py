@@ -61,11 +61,12 @@ def choose(files: Sequence[FileRow], number: int) -> list[Chosen]:
         (row for row in there if row.gain_db is not None),
         key=lambda row: (row.gain_db or 0.0, row.name),
     )
-    ends = min(max(number // 3, min(number, 1)), len(ranked) // 2)
-    worst, best = ranked[:ends], ranked[len(ranked) - ends :][::-1]
+    third = max(number // 3, min(number // 2, 1))
+    worst = ranked[: min(max(third, min(number, 1)), -(-len(ranked) // 2))]
+    best = ranked[len(worst) :][::-1][:third]
     taken = {row.name for row in (*worst, *best)}
     rest = [row for row in there if row.name not in taken]
-    left = min(number - 2 * ends, len(rest))
+    left = min(number - len(taken), len(rest))
     drawn = random.Random(SEED).sample(rest, max(left, 0))  # noqa: S311 - nothing secret
     return [
         *(Chosen(row, WORST) for row in worst),

@@ -214,11 +214,11 @@ def _levels(reader: SoundReader, seconds: float) -> NDArray[Any]:
 
 
 def _spread(levels: NDArray[Any]) -> float:
-    """How far loud and quiet moments are apart; of equal stretches the louder one counts."""
+    """How far loud and quiet moments are apart; of equal ones the stretch with more to hear."""
     if not len(levels):
         return -math.inf
     low, high = np.percentile(levels, [10, 90])
-    return round(float(high - low) + 0.05 * float(high), 3)
+    return round(float(high - low + 0.2 * levels.mean()), 3)
 
 
 def _opened_output(

@@ -123,7 +123,7 @@ def shown(chosen: Chosen, excerpt: Excerpt, most_bytes: float) -> Shown:
     measures = {key: measure(side.sound, side.rate_hz) for key, side in there.items()}
     facts = [f"{row.format} {row.subtype}".strip(), hertz(row.rate_hz), channels(row.channels)]
     if row.seconds is not None:
-        facts.append(clock(row.seconds, 0 if row.seconds >= 10 else 2))
+        facts.append(clock(row.seconds) if row.seconds >= 60 else number(row.seconds, 2, "s"))
     if seconds and row.seconds is not None and row.seconds - seconds > 0.05:
         facts.append(f"shown: {clock(excerpt.start_s, 1)} to {clock(excerpt.stop_s, 1)}")
     return Shown(

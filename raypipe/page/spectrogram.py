@@ -2,8 +2,9 @@
 
 Comes in: samples. Goes out: a matrix of decibels whose rows stand evenly on the
 mel scale, from 0 Hz to the Nyquist frequency: up to 1 kHz they are nearly linear
-in frequency, above that logarithmic, much as the ear has it. A sine of full
-scale reads 0 dB.
+in frequency, above that logarithmic, much as the ear has it. Power is that of a
+bin of the Fourier transform, on which a sine of full scale reads 0 dB; a row of
+many bins has their mean, so that noise looks the same at all heights.
 
 References
 ----------
@@ -45,7 +46,7 @@ def hertz(mels: Any) -> Any:
 
 
 def spectrogram(sound: Samples, rate_hz: int, top_hz: float) -> NDArray[np.float32]:
-    """Power in decibels, mean of all channels.
+    """Power of a bin in decibels, mean of all channels.
 
     Parameters
     ----------

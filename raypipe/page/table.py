@@ -8,8 +8,9 @@ so that a hundred thousand files cost some seven megabytes.
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Sequence
-from itertools import pairwise, takewhile
+from itertools import pairwise
 from typing import Any
 
 from raypipe.page.gather import FileRow
@@ -47,7 +48,7 @@ def table_data(rows: Sequence[FileRow]) -> dict[str, Any]:
         return of.setdefault(text, len(of))
 
     names = [show(row.name) for row in rows]
-    shared = [0, *(_shared(a, b) for a, b in pairwise(names))]
+    shared = [_shared(before, name) for before, name in pairwise(["", *names])]
     columns: dict[str, list[Any]] = {
         "shared": shared,
         "rest": [name[count:] for name, count in zip(names, shared, strict=True)],
@@ -64,8 +65,7 @@ def table_data(rows: Sequence[FileRow]) -> dict[str, Any]:
 
 def _shared(before: str, name: str) -> int:
     """Characters that a name begins with and the one before does, too."""
-    pairs = zip(before, name, strict=False)
-    count = sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], pairs))
+    count = len(os.path.commonprefix((before, name)))  # noqa: RUF071 - characters are meant
     # The script counts UTF-16 units: a cut never goes through a pair, as both are one character.
     return count if name[:count].isascii() else 0
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from scipy.signal import sosfilt
 
-from raypipe.dsp.level import LevelMeter, LevelSum, channel_weights
+from raypipe.dsp.level import LOWEST_FLOOR_DB, LevelMeter, LevelSum, channel_weights
 from raypipe.types import Levels, Measured
 
 SHELF = [
@@ -26,10 +26,14 @@ HIGH_PASS = [1, -2, 1, 1, -1.99004745483398, 0.99007225036621]
 
 
 def measure(sound: NDArray[Any], rate_hz: int, cuts: list[int] | None = None) -> Levels:
+    return summed(sound, rate_hz, cuts).levels()
+
+
+def summed(sound: NDArray[Any], rate_hz: int, cuts: list[int] | None = None) -> LevelSum:
     meter, total = LevelMeter(rate_hz, len(sound)), LevelSum(rate_hz, len(sound))
     for measured in stretches(meter, sound, cuts or []):
         total.add(measured)
-    return total.levels()
+    return total
 
 
 def stretches(meter: LevelMeter, sound: NDArray[Any], cuts: list[int]) -> list[Measured]:
@@ -338,3 +342,30 @@ def test_samples_beyond_what_can_be_squared_leave_the_loudness_open() -> None:
     levels = measure(1e30 * sine(997, 16_000, 2), 16_000)
     assert levels.lufs is None
     assert levels.peak_db == pytest.approx(600, abs=0.1)
+
+
+def test_the_noise_floor_is_the_level_of_the_pauses() -> None:
+    rate_hz = 16_000
+    sound = np.concatenate(
+        [sine(997, rate_hz, 1, 10 ** (level_db / 20)) for level_db in (-60, -20, -20)], axis=1
+    )
+    levels = measure(sound, rate_hz)
+    assert levels.floor_db == pytest.approx(-63.0, abs=0.3)  # a sine of 0 dBFS: -3.0 LUFS
+    assert levels.lufs == pytest.approx(-23.0, abs=0.5)
+
+
+def test_digital_silence_is_no_noise_floor_of_an_input_but_one_of_an_output() -> None:
+    rate_hz = 16_000
+    speech, hiss = sine(997, rate_hz, 1, 0.1), sine(997, rate_hz, 1, 0.001)
+    silence = 0 * speech
+    noisy = summed(np.concatenate([silence, hiss, speech], axis=1), rate_hz)
+    gated = summed(np.concatenate([silence, silence, speech], axis=1), rate_hz)
+    assert noisy.levels().floor_db == pytest.approx(-63.0, abs=0.3)
+    assert gated.levels(noisy).floor_db == LOWEST_FLOOR_DB
+    assert gated.levels().floor_db == pytest.approx(-23.0, abs=0.3)
+    assert noisy.levels(noisy) == noisy.levels()
+
+
+def test_too_short_a_sound_has_no_noise_floor() -> None:
+    assert measure(sine(997, 16_000, 1, 0.1)[:, :4800], 16_000).floor_db is None
+    assert measure(sine(997, 16_000, 1, 0.1)[:, :6400], 16_000).floor_db is not None

@@ -8,13 +8,14 @@ from types import ModuleType
 import pytest
 
 from models import delay_model, hang_model, make_shipped, recurrent_model
+from models.denoiser import make as denoiser
 from raypipe.inference.zoo import SHIPPED, find_model, shipped_models
 
 HANG = Path(make_shipped.__file__).parent / "hang.tflite"
 
 
 def test_wheel_holds_exactly_the_models_that_are_made_for_it() -> None:
-    made = sorted(model.CARD.name for model in make_shipped.WHEEL)
+    made = sorted([*(model.CARD.name for model in make_shipped.WHEEL), *denoiser.DESCRIPTIONS])
     assert made == sorted(path.stem for path in SHIPPED.glob("*.tflite"))
     assert made == sorted(model.card.name for model in shipped_models())
 

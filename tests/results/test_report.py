@@ -21,7 +21,7 @@ from tests.results.made import audio_file, done, info
 
 FULL = replace(
     done(audio_file("a.wav"), frames=24_000),
-    level_in=Levels(-3.006, -23.456),
+    level_in=Levels(-3.006, -23.456, -60.126),
     level_out=Levels(0.004, None),
     clipped=7,
     gain_db=-1.239,
@@ -95,7 +95,8 @@ def test_the_file_has_the_shape_that_is_documented(tmp_path: Path) -> None:
         "path": "a.wav", "outcome": "done", "reason": None, "artifacts": {"sound": "a.wav"},
         "output": "a.wav", "seconds": 1.5, "frames": 24_000, "rate_hz": 16_000, "channels": 1,
         "format": "WAV", "subtype": "PCM_16", "peak_in_db": -3.01, "lufs_in": -23.46,
-        "peak_out_db": 0.0, "lufs_out": None, "clipped": 7, "gain_db": -1.24, "x_real_time": 6.0,
+        "floor_in_db": -60.13, "peak_out_db": 0.0, "lufs_out": None, "floor_out_db": None,
+        "clipped": 7, "gain_db": -1.24, "x_real_time": 6.0,
         "worker": "worker-2", "notes": ["odd"],
     }  # fmt: skip
     assert two == {

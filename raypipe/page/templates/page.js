@@ -45,7 +45,7 @@
     { label: "Peak before", key: "peak_in_db", form: plain(1), about: "Peak before, dBFS" },
     { label: "Peak after", key: "peak_out_db", form: plain(1), about: "Peak after, dBFS" },
     { label: "Clipped", key: "clipped", form: (value) => (value ? String(value) : ""), about: "Samples held at full scale" },
-    { label: "× real time", key: "x_real_time", form: plain(0) },
+    { label: "Speed ×", about: "Seconds of sound in a second of a worker's time", key: "x_real_time", form: plain(0) },
   ];
   for (const column of COLUMNS) {
     if (!column.key) continue;
@@ -107,7 +107,8 @@
         return (down ? -compare(one, other) : compare(one, other)) || a - b;
       });
     }
-    byId("count").textContent = order.length === told.count ? `${told.count.toLocaleString("en")} files` : `${order.length.toLocaleString("en")} of ${told.count.toLocaleString("en")} files`;
+    const all = `${told.count.toLocaleString("en")} ${told.count === 1 ? "file" : "files"}`;
+    byId("count").textContent = order.length === told.count ? all : `${order.length.toLocaleString("en")} of ${all}`;
     body.replaceChildren();
     drawn = 0;
     draw();

@@ -71,7 +71,7 @@ def test_without_anything_installed_the_questions_are_still_asked(
 ) -> None:
     monkeypatch.setattr(classical.shutil, "which", lambda name: None)
     monkeypatch.setattr(classical.importlib.util, "find_spec", lambda name: None)
-    asked = folder_question(Setting(tmp_path, None, MODELS, True))
+    asked = folder_question(Setting(tmp_path, None, MODELS, quick=True))
     reasons = {one.name: one.missing for one in asked.contenders}
     assert reasons["reference loop, pool"] == NO_PAIR
     assert reasons["ffmpeg afftdn, xargs -P2"] == "not installed (ffmpeg, xargs)"
@@ -80,21 +80,21 @@ def test_without_anything_installed_the_questions_are_still_asked(
 
 
 def test_every_ratio_is_to_a_contender_that_is_there(tmp_path: Path) -> None:
-    setting = Setting(tmp_path, None, MODELS, True)
+    setting = Setting(tmp_path, None, MODELS, quick=True)
     for asked in (kernel_question(setting), lengths_question(setting)):
         for one in asked.contenders:
             assert all(asked.find(base) for base in one.against.values())
 
 
 def test_the_kernel_is_held_against_the_limit_of_its_own_precision(tmp_path: Path) -> None:
-    asked = kernel_question(Setting(tmp_path, None, MODELS, True))
+    asked = kernel_question(Setting(tmp_path, None, MODELS, quick=True))
     ours = asked.find("raypipe's kernel, dtln-int8")
     assert ours is not None
     assert ours.against["ratio to the limit"] == "bare graphs, dtln-int8"
 
 
 def test_the_shipped_denoisers_kernels_stand_beside_dtlns(tmp_path: Path) -> None:
-    setting = Setting(tmp_path, None, MODELS, True, lanes=2)
+    setting = Setting(tmp_path, None, MODELS, quick=True, lanes=2)
     ours = kernel_question(setting).find(f"raypipe's kernel, {DEFAULT_MODEL}")
     assert ours is not None
     run = ours.run()
@@ -103,7 +103,7 @@ def test_the_shipped_denoisers_kernels_stand_beside_dtlns(tmp_path: Path) -> Non
 
 
 def test_mixed_and_equal_lengths_come_to_the_same(tmp_path: Path) -> None:
-    lengths_question(Setting(tmp_path, None, MODELS, True))
+    lengths_question(Setting(tmp_path, None, MODELS, quick=True))
     total_s = [
         sum(sf.info(path).duration for path in (tmp_path / name).iterdir())
         for name in ("mixed", "equal")

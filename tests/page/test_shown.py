@@ -1,0 +1,79 @@
+"""One file's card."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from raypipe.page.choose import BEST, Chosen
+from raypipe.page.excerpt import Excerpt, Side
+from raypipe.page.shown import Shown, Tick, shown
+from tests.page.pages import row
+from tests.signals import bursts
+
+PLENTY = 10_000_000
+
+
+def side(sound: np.ndarray, rate_hz: int = 16_000) -> Side:
+    return Side(sound.astype(np.float32), rate_hz, len(sound), "WAV PCM_16")
+
+
+def card(before: Side | None, after: Side | None, most: float = PLENTY, **more: object) -> Shown:
+    seconds = max(s.sound.shape[1] / s.rate_hz for s in (before, after) if s is not None)
+    chosen = Chosen(row("a<b>.wav", **more), BEST)
+    return shown(chosen, Excerpt(60.0, 60 + seconds, before, after, ("said",)), most)
+
+
+def test_both_sides_have_one_scale() -> None:
+    loud, quiet = bursts(32_000), 0.01 * bursts(32_000)
+    found = card(side(loud), side(quiet), lufs_in=-20.0, lufs_out=-60.0)
+    before, after = found.drawn
+    alone = card(None, side(quiet)).drawn[0]
+    assert (before.key, after.key) == ("before", "after")
+    assert after.picture != alone.picture  # drawn on the louder one's scale
+    assert after.level != alone.level
+    assert after.outline != alone.outline
+    assert found.whole[0].change == "−40.0"
+    assert float(found.here[0].change.replace("−", "-")) == pytest.approx(-40, abs=0.2)
+    assert found.remarks == ("said",)
+    assert before.about.startswith("Spectrogram of a<b>.wav before: 1:00.0 to 1:02.0, 0 to 8 kHz")
+
+
+def test_times_are_those_of_the_file() -> None:
+    found = card(None, side(bursts(32_000)))
+    assert found.times[0] == Tick(0, "1:00.0")
+    assert found.times[-1] == Tick(200, "1:02.0")
+    assert len(found.times) <= 6
+
+
+def test_an_excerpt_is_shortened_until_its_sound_fits() -> None:
+    sound = side(bursts(16_000 * 12))
+    long = card(sound, sound)
+    short = card(sound, sound, 200_000)
+    assert long.seconds == 12
+    assert 2 <= short.seconds < 12
+    size = sum(len(drawn.sound) for drawn in short.drawn) * 3 / 4
+    assert 100_000 < size < 201_000
+    seconds = [drawn.seconds for drawn in short.drawn]
+    assert seconds == pytest.approx([short.seconds] * 2, abs=1e-4)
+
+
+@pytest.mark.parametrize("samples", [1, 100])
+def test_what_is_too_short_to_hear_is_shown_all_the_same(samples: int) -> None:
+    found = card(side(bursts(samples)), side(bursts(samples)))
+    assert [drawn.sound for drawn in found.drawn] == ["", ""]
+    assert all(drawn.picture for drawn in found.drawn)
+
+
+def test_silence_stays_dark() -> None:
+    found = card(None, side(np.zeros((1, 16_000))))
+    assert found.full == "silence"
+    assert found.colours[-1].text == "−60"
+    assert found.here[0].after == "–"
+
+
+def test_a_file_without_any_sound_left_has_its_figures() -> None:
+    chosen = Chosen(row(lufs_in=-20.0), BEST)
+    found = shown(chosen, Excerpt(0, 0, None, None, ("gone",)), PLENTY)
+    assert found.drawn == ()
+    assert found.whole[0].before == "−20.0"
