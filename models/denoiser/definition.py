@@ -81,14 +81,18 @@ class _Network:
         bands = tf.concat([magnitude[..., :single], wide], axis=2)
         logs = tf.math.log(bands + network.QUIET)
         levels, sums = self._levels(bands, logs, _framed(level))
-        now = tf.maximum((logs - levels) * network.SCALE, network.LOWEST)
+        mean = self._product("speech", levels)
+        now = tf.maximum((logs - mean) * network.SCALE, network.LOWEST)
         pasts = [_framed(past), *split_frames(now, self._count)]
-        both = tf.concat([join_frames(pasts[:-1]), now], axis=2)
-        entered = tf.nn.relu(self._dense("enter", both))
+        before = join_frames(pasts[:-1])
+        entered = tf.nn.relu(self._dense("enter", tf.concat([before, now], axis=2)))
         heard, h1 = self._gru("gru_1", entered, h1)
         middle = entered + heard
         heard, h2 = self._gru("gru_2", middle, h2)
-        gains = tf.sigmoid(self._dense("leave", middle + heard))
+        above = (mean - levels) * network.SCALE
+        own = (now + above) * self._weights["own.now"]
+        own += (before + above) * self._weights["own.past"]
+        gains = tf.sigmoid(self._dense("leave", middle + heard) + own * network.OWN)
         wide = self._product("spread", gains[..., single:])
         mask = tf.concat([gains[..., :single], wide], axis=2)
         ends = {"past": pasts[-1], "level": sums, "h1": h1, "h2": h2}
@@ -103,18 +107,18 @@ class _Network:
         return self._product(f"{name}.kernel", x) + self._weights[f"{name}.bias"]
 
     def _levels(self, bands: Any, logs: Any, sums: Any) -> tuple[Any, Any]:
-        """The running level at each frame, and the sums that it is made of after the last."""
+        """Each band's running level at each frame, and the sums that they are made of at last."""
         import tensorflow as tf
 
         loud = self._product("speech", bands)
         weight = loud / (loud + network.HEARD)
-        heard = tf.concat([self._product("speech", logs) * weight, weight], axis=2)
+        heard = tf.concat([logs * weight, weight], axis=2)
         levels = []
         for one in split_frames(heard, self._count):
             sums = sums * network.KEEP + one
             levels.append(sums)
         joined = join_frames(levels)
-        return joined[..., :1] / (joined[..., 1:] + NONE_HEARD), sums
+        return joined[..., :-1] / (joined[..., -1:] + NONE_HEARD), sums
 
     def _gru(self, name: str, x: Any, h: Any) -> tuple[Any, Any]:
         """All frames through a GRU: ``(lanes, T, n)`` to ``(lanes, T, UNITS)``, and its state."""

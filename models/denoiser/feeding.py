@@ -19,6 +19,9 @@ from models.denoiser.mixing import Batch, mix, shapes_of
 
 AHEAD = 3
 """Batches that are made before they are asked for."""
+TOGETHER = 4
+"""Batches that are given, then given again: mixing takes half as long as learning, on two cores
+that do both, and what is learned the second time is nearly as much."""
 
 _libraries: dict[tuple[Path, Path], Library] = {}
 
@@ -26,7 +29,7 @@ _libraries: dict[tuple[Path, Path], Library] = {}
 def batches(
     audio: Path, cache: Path, lanes: int, seed: int, first: int, processes: int = 1
 ) -> Iterator[Batch]:
-    """Batch `first` and those after it, without end.
+    """The batches of step `first` and those after it, without end.
 
     Parameters
     ----------
@@ -34,8 +37,10 @@ def batches(
         See `models.denoiser.data.load`.
     lanes : int
         Pieces in a batch.
-    seed, first : int
+    seed : int
         What is in them.
+    first : int
+        Step to begin with; see `number_at`.
     processes : int
         That mix.
 
@@ -45,27 +50,35 @@ def batches(
         Good until the next one is asked for.
     """
     load(audio, cache, "train")
-    slots = deque(cache / f"batch-{number}.bin" for number in range(AHEAD + 1))
+    slots = deque(cache / f"batch-{number}.bin" for number in range(AHEAD + TOGETHER))
     for slot in slots:
         _open(slot, lanes, "w+")
     context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(processes, context) as pool:
-        waiting: deque[tuple[Path, Future[None]]] = deque()
-        number, given = first, None
+        jobs: dict[int, tuple[Path, Future[None]]] = {}
+        wanted, step = number_at(first), first
         try:
             while True:
-                while slots and len(waiting) < AHEAD:
+                while slots:
                     slot = slots.popleft()
-                    job = pool.submit(_mix_into, slot, audio, cache, lanes, seed, number)
-                    waiting.append((slot, job))
-                    number += 1
-                if given is not None:
-                    slots.append(given)
-                given, job = waiting.popleft()
+                    job = pool.submit(_mix_into, slot, audio, cache, lanes, seed, wanted)
+                    jobs[wanted] = slot, job
+                    wanted += 1
+                number = number_at(step)
+                slot, job = jobs[number]
                 job.result()
-                yield _open(given, lanes, "r")
+                yield _open(slot, lanes, "r")
+                if step % (2 * TOGETHER) >= TOGETHER:
+                    slots.append(jobs.pop(number)[0])
+                step += 1
         finally:
             pool.shutdown(cancel_futures=True)
+
+
+def number_at(step: int) -> int:
+    """The batch of a step: some together, and those once more before the next."""
+    block, place = divmod(step, 2 * TOGETHER)
+    return block * TOGETHER + place % TOGETHER
 
 
 def _mix_into(slot: Path, audio: Path, cache: Path, lanes: int, seed: int, number: int) -> None:

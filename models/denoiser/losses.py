@@ -32,12 +32,14 @@ WEIGHTS = {
     "eaten": 0.4,
     "high": 0.15,
     "high_eaten": 0.1,
-    "ratio": 0.005,
+    "ratio": 0.01,
 }
 NAMES = (*WEIGHTS, "total")
 POWER = 0.3
 FLOOR = 1e-7
 """Added to squared magnitudes, 70 dB under the speech's RMS."""
+QUIET_VOICE = 0.02
+"""Mean power, in that of the whole piece, below which a voice is taken for no voice."""
 MOST_DB = 30.0
 """Of the ratio; nothing is gained beyond."""
 
@@ -114,5 +116,7 @@ def _ratio(wanted: Tensor, given: Tensor, cosine: Tensor) -> Tensor:
 
     wrong = tf.square(wanted - given) + 2 * wanted * given * (1 - cosine)
     power = tf.reduce_sum(tf.square(wanted), axis=[1, 2])
-    share = tf.reduce_sum(wrong, axis=[1, 2]) / (power + FLOOR)
+    # Where nobody speaks for a while, against a voice of little power.
+    least = QUIET_VOICE * wanted.shape[1] * wanted.shape[2]
+    share = tf.reduce_sum(wrong, axis=[1, 2]) / (power + least)
     return 10 / np.log(10) * tf.math.log(share + 10 ** (-MOST_DB / 10))

@@ -40,7 +40,7 @@ from raypipe.inference.front_ends import root_hann
 LOW = BINS // 3 + 1
 """Bins of the speech band, up to 8 kHz; there the loss looks at each."""
 
-SETS = {"librispeech": 0.62, "speech-to-intent": 0.18, "fullband-48k": 0.2}
+SETS = {"librispeech": 0.66, "speech-to-intent": 0.14, "fullband-48k": 0.2}
 """How often speech comes from each. The full-band set has 1 % of the sound."""
 
 LEVEL_DB = (-50.0, -10.0)
@@ -100,10 +100,10 @@ def mix(library: Library, seed: int, number: int, batch: Batch) -> None:
 def pair(rng: Rng, library: Library) -> Pair:
     """Noisy and clean sound of all kinds that are trained."""
     kind = rng.random()
-    snr_db = float(rng.uniform(-7, 27) if kind < 0.80 else rng.uniform(25, 45))
-    if kind > 0.97:
+    snr_db = float(rng.uniform(-7, 25) if kind < 0.87 else rng.uniform(25, 45))
+    if kind > 0.975:
         snr_db = -np.inf
-    elif kind > 0.93:
+    elif kind > 0.95:
         snr_db = np.inf
     clean = np.zeros(SAMPLES, np.float32)
     level_db = rng.uniform(*LEVEL_DB)
@@ -119,7 +119,7 @@ def pair(rng: Rng, library: Library) -> Pair:
         wanted_db = level_db - (snr_db if snr_db > -np.inf else 0)
         added = irfft(spectrum, SAMPLES) * 10 ** (wanted_db / 20) / (low_rms(spectrum) + 1e-9)
         noisy = clean + added.astype(np.float32)
-    if rng.random() < 0.02:
+    if rng.random() < 0.01:
         noisy = noisy * np.float32(0)
         clean = noisy
     return _limit(rng, Pair(noisy, clean, snr_db))
@@ -130,9 +130,9 @@ def _limit(rng: Rng, made: Pair) -> Pair:
     noisy, clean = made.noisy, made.clean
     peak = float(np.abs(noisy).max())
     drawn = rng.random()
-    if drawn < 0.04:
+    if drawn < 0.02:
         noisy = np.clip(noisy, -rng.uniform(0.2, 0.9) * peak, rng.uniform(0.2, 0.9) * peak)
-    elif drawn < 0.07 and peak > 0:
+    elif drawn < 0.035 and peak > 0:
         coded = np.sign(noisy) * np.log1p(255 * np.abs(noisy) / peak) / np.log(256)
         coded = np.round(coded * 127) / 127
         noisy = np.sign(coded) * np.expm1(np.abs(coded) * np.log(256)) / 255 * peak
@@ -150,14 +150,14 @@ def speech(rng: Rng, library: Library) -> Spectrum:
     clip = clips[int(rng.choice(len(clips), p=weights / weights.sum()))]
     speed = float(rng.uniform(0.85, 1.15)) if rng.random() < 0.7 else 1.0
     spectrum = piece(rng, clip.samples, clip.rate_hz, speed, loop=False)
-    shape_db = curve_db(rng, 3, 2)
+    shape_db = curve_db(rng, 2, 1.5)
     if clip.rate_hz < 32_000 and rng.random() < 0.75:
         fill_above(spectrum, clip.rate_hz / 2 * speed)
         shape_db = shape_db + above_db(rng, SPEECH_ABOVE_DB)
     if rng.random() < 0.15:
         shape_db = shape_db + band(0, float(rng.choice([8000, 11000, 16000, 20000])))
     spectrum *= gain(shape_db)
-    if rng.random() < 0.3:
+    if rng.random() < 0.2:
         spectrum *= room(rng)
     return spectrum
 
@@ -165,9 +165,9 @@ def speech(rng: Rng, library: Library) -> Spectrum:
 def _phone(rng: Rng) -> NDArray[np.float32]:
     """Now and then all that is heard came over a narrow line."""
     drawn = rng.random()
-    if drawn < 0.05:
+    if drawn < 0.03:
         return band(300, 3400)
-    if drawn < 0.1:
+    if drawn < 0.06:
         return band(50, float(rng.uniform(3800, 8000)))
     return np.zeros_like(HZ)
 

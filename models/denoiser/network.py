@@ -4,8 +4,9 @@ Comes in: weights by name, magnitudes of the spectra of frames under a root-Hann
 out: gains in 0..1, each frame's one step late (`LOOKAHEAD`), and the next state::
 
     721 bins -> BANDS bands -> log, less the running level -> with the frame before: dense, relu
-      -> GRU -> + -> GRU -> + -> dense, sigmoid -> BANDS gains -> 721 gains
-       `--------^`--------^
+      -> GRU -> + -> GRU -> + -> dense -> + -> sigmoid -> BANDS gains -> 721 gains
+       `--------^`--------^               |
+      a band's own logs, less its own running level: a weight each
 
 `step` takes one frame and is what a graph for inference is made of; `sequence` takes many and
 is what is trained. Both do the same arithmetic, in another order of products over time.
@@ -50,17 +51,19 @@ KEEP = 0.995
 """Share of the running level that a step keeps: a time constant of 2 s."""
 SCALE = 1 / 3
 """Brings features, natural logarithms, near to variance 1."""
+OWN = 12.0
+"""Of a band's own way to its gain, so that its weights are soon learned."""
 LOWEST = -4.0
 """Of the features: far under the level nothing is to be told apart."""
 
 STATE: dict[str, tuple[int, ...]] = {
     "past": (BANDS,),
-    "level": (2,),
+    "level": (BANDS + 1,),
     "h1": (UNITS,),
     "h2": (UNITS,),
 }
 """Shape of each state array without the lane; all start as zeros. ``past`` is the frame before
-as features, ``level`` the sums of weighted levels and of weights."""
+as features, ``level`` the sums of weighted logarithms of each band, and of weights."""
 
 SHAPES: dict[str, tuple[int, ...]] = {
     "enter.kernel": (2 * BANDS, UNITS),
@@ -75,6 +78,8 @@ SHAPES: dict[str, tuple[int, ...]] = {
     "gru_2.recurrent_bias": (3 * UNITS,),
     "leave.kernel": (UNITS, BANDS),
     "leave.bias": (BANDS,),
+    "own.past": (BANDS,),
+    "own.now": (BANDS,),
 }
 """Of the weights; products are ``x @ kernel``. GRU gates stand as keep, reset, fresh."""
 
@@ -118,6 +123,8 @@ def new_weights(seed: int) -> dict[str, NDArray[np.float32]]:
             made[name] = np.zeros(shape, np.float32)
     # A new network lets most of the sound through.
     made["leave.bias"] += 1
+    made["own.past"] += 0.05
+    made["own.now"] += 0.02
     return made
 
 
@@ -163,14 +170,15 @@ def step(weights: Weights, magnitude: Tensor, state: State) -> tuple[Tensor, Sta
     import tensorflow as tf
 
     bands = gather(magnitude)
-    logs, level, weight = _logs(bands)
-    sums = state["level"] * KEEP + tf.concat([level * weight, weight], axis=-1)
-    now = _features(logs, sums[..., :1], sums[..., 1:])
+    logs, weight = _logs(bands)
+    sums = state["level"] * KEEP + tf.concat([logs * weight, weight], axis=-1)
+    now, above = _features(logs, sums)
     entered = _enter(weights, now, state["past"])
     h1 = gru_step(_products(weights, "gru_1", entered), state["h1"], *_past(weights, "gru_1"))
     middle = entered + h1
     h2 = gru_step(_products(weights, "gru_2", middle), state["h2"], *_past(weights, "gru_2"))
-    mask = spread(_leave(weights, middle + h2))
+    own = _own(weights, now + above, state["past"] + above)
+    mask = spread(_leave(weights, middle + h2, own))
     return mask, {"past": now, "level": sums, "h1": h1, "h2": h2}
 
 
@@ -187,38 +195,44 @@ def band_sequence(weights: Weights, bands: Tensor, state: State) -> tuple[Tensor
     """
     import tensorflow as tf
 
-    logs, level, weight = _logs(bands)
-    heard = tf.concat([level * weight, weight], axis=-1)
+    logs, weight = _logs(bands)
+    heard = tf.concat([logs * weight, weight], axis=-1)
     # All sums at once: each step keeps a share of the one before.
     ago = np.subtract.outer(np.arange(bands.shape[1]), np.arange(bands.shape[1]))
     kept = np.where(ago >= 0, KEEP ** np.maximum(ago, 0), 0).astype(np.float32)
     first = (KEEP ** np.arange(1, bands.shape[1] + 1)).astype(np.float32)
     sums = tf.einsum("ts,lsc->ltc", kept, heard) + first[:, None] * state["level"][:, None]
-    now = _features(logs, sums[..., :1], sums[..., 1:])
-    entered = _enter(weights, now, tf.concat([state["past"][:, None], now[:, :-1]], axis=1))
+    now, above = _features(logs, sums)
+    past = tf.concat([state["past"][:, None], now[:, :-1]], axis=1)
+    entered = _enter(weights, now, past)
     h1 = gru(_products(weights, "gru_1", entered), state["h1"], *_past(weights, "gru_1"))
     middle = entered + h1
     h2 = gru(_products(weights, "gru_2", middle), state["h2"], *_past(weights, "gru_2"))
-    gains = _leave(weights, middle + h2)
+    gains = _leave(weights, middle + h2, _own(weights, now + above, past + above))
     last = {"past": now, "level": sums, "h1": h1, "h2": h2}
     return gains, {name: values[:, -1] for name, values in last.items()}
 
 
-def _logs(bands: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """Bands' logarithms, their mean below 8 kHz, and how much that counts: digital zero nothing."""
+def _logs(bands: Tensor) -> tuple[Tensor, Tensor]:
+    """Bands' logarithms, and how much they count for their levels: digital zero nothing."""
     import tensorflow as tf
 
-    logs = tf.math.log(bands + QUIET)
-    level = tf.reduce_mean(logs[..., :SPEECH_BANDS], axis=-1, keepdims=True)
     loud = tf.reduce_mean(bands[..., :SPEECH_BANDS], axis=-1, keepdims=True)
-    return logs, level, loud / (loud + HEARD)
+    return tf.math.log(bands + QUIET), loud / (loud + HEARD)
 
 
-def _features(logs: Tensor, levels: Tensor, weights: Tensor) -> Tensor:
+def _features(logs: Tensor, sums: Tensor) -> tuple[Tensor, Tensor]:
+    """Logarithms less the running level of all bands below 8 kHz; what to add for each own's."""
     import tensorflow as tf
 
     # With nothing heard yet the level is 0, that of a loud sound.
-    return tf.maximum((logs - levels / (weights + 1e-3)) * SCALE, LOWEST)
+    levels = sums[..., :-1] / (sums[..., -1:] + 1e-3)
+    level = tf.reduce_mean(levels[..., :SPEECH_BANDS], axis=-1, keepdims=True)
+    return tf.maximum((logs - level) * SCALE, LOWEST), (level - levels) * SCALE
+
+
+def _own(weights: Weights, now: Tensor, past: Tensor) -> Tensor:
+    return (now * weights["own.now"] + past * weights["own.past"]) * OWN
 
 
 def _enter(weights: Weights, now: Tensor, past: Tensor) -> Tensor:
@@ -238,7 +252,7 @@ def _past(weights: Weights, name: str) -> tuple[Tensor, Tensor]:
     return weights[f"{name}.recurrent"], weights[f"{name}.recurrent_bias"]
 
 
-def _leave(weights: Weights, x: Tensor) -> Tensor:
+def _leave(weights: Weights, x: Tensor, own: Tensor) -> Tensor:
     import tensorflow as tf
 
-    return tf.sigmoid(tf.matmul(x, weights["leave.kernel"]) + weights["leave.bias"])
+    return tf.sigmoid(tf.matmul(x, weights["leave.kernel"]) + weights["leave.bias"] + own)

@@ -28,11 +28,11 @@ from models.denoiser.shapes import (
     piece,
 )
 
-RECORDED = 0.62
+RECORDED = 0.78
 """Share of recorded noise."""
 VOICES = 0.08
 """Share of many voices."""
-TWICE = 0.25
+TWICE = 0.1
 """How often two noises sound together."""
 
 
@@ -42,7 +42,7 @@ def noise(rng: Rng, library: Library) -> Spectrum:
     if rng.random() < TWICE:
         second = _one(rng, library)
         made = made + second * np.float32(_power_ratio(made, second) * 10 ** rng.uniform(-1, 0.3))
-    return made * gain(curve_db(rng, 3, 4))
+    return made * gain(curve_db(rng, 2.5, 2.5))
 
 
 def _power_ratio(first: Spectrum, second: Spectrum) -> float:

@@ -24,10 +24,15 @@ DECAY = 0.01
 """Of the kernels, times the rate."""
 MOST = 1.0
 """Norm to which gradients are cut."""
-AVERAGED = 0.997
+AVERAGED = 0.999
 """Share that the averaged weights keep per step; in the beginning less."""
 CARRIED = 0.5
 """How often a lane goes on with the state that the piece before has left."""
+BESIDE = 2
+"""Groups of lanes that are computed at once."""
+PARTS = 3
+"""Of a piece, a second each: the weights move after each, the state goes on. Three times the
+moves for the same work."""
 
 
 class Trainer:
@@ -66,17 +71,20 @@ class Trainer:
         return {name: values.numpy() for name, values in self._kept["averaged"].items()}
 
     def step(self, batch: Batch, rate: float) -> dict[str, float]:
-        """Learn from a batch; give its mean losses."""
+        """Learn from a batch, part by part in time; give its mean losses."""
         import tensorflow as tf
 
         rng = np.random.default_rng([self.seed, self.steps_done])
         carried = (rng.random((self.lanes, 1)) < CARRIED).astype(np.float32)
         self.steps_done += 1
-        averaged = min(AVERAGED, self.steps_done / (self.steps_done + 20))
-        numbers = np.array([rate, self.steps_done, averaged], np.float32)
-        given = {name: tf.convert_to_tensor(values) for name, values in batch.items()}
-        found = self._run(given, tf.constant(carried), tf.constant(numbers))
-        return dict(zip(NAMES, found.numpy().tolist(), strict=True))
+        found = []
+        for part in range(PARTS):
+            moves = PARTS * (self.steps_done - 1) + part + 1
+            numbers = np.array([rate, moves, min(AVERAGED, moves / (moves + 20))], np.float32)
+            given = {name: tf.convert_to_tensor(part_of(batch[name], part)) for name in batch}
+            found.append(self._run(given, tf.constant(carried), tf.constant(numbers)).numpy())
+            carried[:] = 1
+        return dict(zip(NAMES, np.mean(found, axis=0).tolist(), strict=True))
 
     def save(self, path: Path, **more: float) -> None:
         """Write everything, whole or not at all."""
@@ -102,12 +110,25 @@ class Trainer:
         weights, state = self._kept["weights"], self._kept["state"]
         start = {name: values * carried for name, values in state.items()}
         with tf.GradientTape() as tape:
-            gains, last = network.band_sequence(weights, batch["bands"], start)
+            gains, last = self._sequence(weights, batch["bands"], start)
             found = {n: tf.reduce_mean(values) for n, values in self._losses(gains, batch).items()}
         self._move(tape.gradient(found["total"], list(weights.values())), numbers)
         for name, values in last.items():
             state[name].assign(values)
         return tf.stack([found[name] for name in NAMES])
+
+    def _sequence(self, weights: Any, bands: Any, start: dict[str, Any]) -> tuple[Any, Any]:
+        """The network on some lanes beside the others: loops over time take one core each."""
+        import tensorflow as tf
+
+        size = -(-self.lanes // BESIDE)
+        gains, last = [], []
+        for lane in range(0, self.lanes, size):
+            state = {name: values[lane : lane + size] for name, values in start.items()}
+            found = network.band_sequence(weights, bands[lane : lane + size], state)
+            gains.append(found[0])
+            last.append(found[1])
+        return tf.concat(gains, 0), {n: tf.concat([some[n] for some in last], 0) for n in start}
 
     def _moved(self, gradients: list[Any], numbers: Any) -> None:
         """The weights, a step along the gradients."""
@@ -130,6 +151,14 @@ class Trainer:
     def _blend(self, kind: str, name: str, value: Any, share: Any) -> Any:
         variable = self._kept[kind][name]
         return variable.assign(share * variable + (1 - share) * value)
+
+
+def part_of(values: NDArray[np.float32], part: int) -> NDArray[np.float32]:
+    """A part in time of an array of a batch; what has no time is the same in all."""
+    if values.ndim == 1:
+        return values
+    frames = values.shape[1] // PARTS
+    return values[:, part * frames : (part + 1) * frames]
 
 
 def write(path: Path, arrays: dict[str, NDArray[Any]]) -> None:
