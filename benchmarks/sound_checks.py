@@ -16,7 +16,7 @@ from __future__ import annotations
 import tempfile
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 import click
@@ -58,6 +58,8 @@ class Setting:
         Held-out noise by class.
     pictures : Path or None
         Where pictures go.
+    scratch : Path
+        For sounds on their way.
     """
 
     ours: str
@@ -65,7 +67,7 @@ class Setting:
     speech: Sequence[Path]
     noises: Mapping[str, Sequence[Path]]
     pictures: Path | None
-    scratch: Path = field(default_factory=lambda: Path(tempfile.mkdtemp()))
+    scratch: Path
 
     def draw(self, name: str, panels: Sounds) -> None:
         """A picture, if they are wanted."""
@@ -120,7 +122,7 @@ def check_residual(setting: Setting) -> Iterator[str]:
     for number, (path, noise) in enumerate((p, n) for p in setting.speech[:2] for n in NOISES):
         name = f"{path.stem} {noise}"
         clean[name], mixed[name] = _mixed(setting, path, noise, HARD_DB, number, LEAD_S)
-    yield f"\n### What is left of the noise at {HARD_DB:g} dB, below 8 kHz\n"
+    yield f"### What is left of the noise at {HARD_DB:g} dB, below 8 kHz\n"
     yield "| | noise | reduced in pauses, dB | kurtosis ratio | pumping, dB | unrest, dB |"
     yield "|---|---|---:|---:|---:|---:|"
     for peer in setting.peers:
@@ -150,7 +152,7 @@ def check_odd(setting: Setting) -> Iterator[str]:
     """Sounds that are no noisy speech."""
     speech, _ = sf.read(setting.speech[0])
     odd = list(odd_sounds.odd_sounds(speech))
-    yield "\n### Other sounds\n"
+    yield "### Other sounds\n"
     yield "| | | finite | level in, dBFS | out | peak in | out | most gain of any 50 ms, dB |"
     yield "|---|---|---|---:|---:|---:|---:|---:|"
     for peer in (p for p in setting.peers if p.note.startswith("raypipe") and p.rate_hz == FULL_HZ):
@@ -175,7 +177,7 @@ def check_timing(setting: Setting) -> Iterator[str]:
     """Latency, and alignment at five rates."""
     speech, rate_hz = sf.read(setting.speech[0])
     late, said = timing.latency(setting.ours, speech)
-    yield f"\n### Timing\n\nThe bare model is {late:g} samples late; its card says {said}.\n"
+    yield f"### Timing\n\nThe bare model is {late:g} samples late; its card says {said}.\n"
     yield "| rate, Hz | output late by | output longer by |"
     yield "|---:|---:|---:|"
     for rate, (lag, longer) in timing.lags(setting.ours, speech, rate_hz).items():
@@ -222,10 +224,10 @@ def main(
         if peer.missing:
             click.echo(f"{peer.name}: {peer.missing}", err=True)
     there = [peer for peer in peers if not peer.missing]
-    setting = Setting(ours, there, speech, noises, pictures)
-    for check in only or CHECKS:
-        for line in CHECKS[check](setting):
-            click.echo(line)
+    with tempfile.TemporaryDirectory() as scratch:
+        setting = Setting(ours, there, speech, noises, pictures, Path(scratch))
+        for check in only or CHECKS:
+            click.echo("\n".join(CHECKS[check](setting)) + "\n")
 
 
 def _mixed(

@@ -85,7 +85,7 @@ def markdown(results: Results, ours: str) -> str:
     """All tables, with the sentences between them."""
     return "\n".join(
         [
-            *_all(results), "", *_differences(results, ours), "", *_clean(results), "",
+            *_all(results), *_differences(results, ours), "", *_clean(results), "",
             *_by(results, "SNR", {f"{snr:+g} dB": _of_snr(snr) for snr in _snrs(results)}), "",
             *_by(results, "noise", {name: _of_class(name) for name in _classes(results)}),
         ]
@@ -140,7 +140,9 @@ def _all(results: Results) -> Iterator[str]:
 
 
 def _differences(results: Results, ours: str) -> Iterator[str]:
-    yield f"### {ours} minus the others, pair by pair\n"
+    if ours not in results.scores:
+        return
+    yield f"\n### {ours} minus the others, pair by pair\n"
     yield from _head(["", *(head for head, _ in MEASURES.values())])
     for peer in results.peers:
         if not peer.missing and peer.name != ours:

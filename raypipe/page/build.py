@@ -37,6 +37,8 @@ EXCERPT_S = 12.0
 
 SOUND_BYTES = 7_000_000
 """What all sounds of a page may take, before they are written as text, which adds a third."""
+LEAST_SOUND_BYTES = 400_000
+"""Of one file, where many are asked for: some 3 s of 48 kHz."""
 
 TEMPLATES = "templates"
 
@@ -74,10 +76,11 @@ def write_page(
     """
     chosen = choose(gathered.files, most_shown)
     cards: list[Shown] = []
+    most_bytes = max(SOUND_BYTES / max(1, len(chosen)), LEAST_SOUND_BYTES)
     for number, each in enumerate(chosen):
         tell(f"looking at file {number + 1} of {len(chosen)}: {show(each.row.name)}")
         excerpt = excerpt_of(each.row, gathered, EXCERPT_S, new_input)
-        cards.append(shown(each, excerpt, SOUND_BYTES / len(chosen)))
+        cards.append(shown(each, excerpt, most_bytes))
     tell("writing the page")
     context = _context(gathered, cards, now or datetime.now(timezone.utc))
 

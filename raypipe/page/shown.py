@@ -19,7 +19,7 @@ from raypipe.page.excerpt import Excerpt, Side
 from raypipe.page.png import png
 from raypipe.page.sound import data_address, playable
 from raypipe.page.spectrogram import mel, shades, spectrogram
-from raypipe.page.words import change, channels, clock, hertz, number
+from raypipe.page.words import change, channels, clock, counted, hertz, number
 from raypipe.quality.measures import Measures, measure
 from raypipe.storage import show
 
@@ -29,6 +29,8 @@ TOP_DB = (-60, 0)
 """The brightest colour's level is within these, so that silence stays dark."""
 
 SHORTEST_EXCERPT_S = 2.0
+COUNTED_S = 0.1
+"""Of shorter files the samples are told, not the seconds."""
 TRIES = 4
 """Times that an excerpt is made shorter because its sound takes too many bytes."""
 
@@ -124,6 +126,8 @@ def shown(chosen: Chosen, excerpt: Excerpt, most_bytes: float) -> Shown:
     facts = [f"{row.format} {row.subtype}".strip(), hertz(row.rate_hz), channels(row.channels)]
     if row.seconds is not None:
         facts.append(clock(row.seconds) if row.seconds >= 60 else number(row.seconds, 2, "s"))
+    if row.frames is not None and (row.seconds or 0) < COUNTED_S:
+        facts[-1] = counted(row.frames, "sample")
     if seconds and row.seconds is not None and row.seconds - seconds > 0.05:
         facts.append(f"shown: {clock(excerpt.start_s, 1)} to {clock(excerpt.stop_s, 1)}")
     return Shown(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shlex
 from dataclasses import fields, replace
 from pathlib import Path
@@ -171,3 +172,16 @@ def test_the_current_folder_stays_what_it_was(tmp_path: Path) -> None:
     with pytest.raises(click.UsageError):
         job_command(["enhance", "in"], str(tmp_path))
     assert Path.cwd() == before
+
+
+def test_a_page_is_written_where_the_job_can_leave_it() -> None:
+    at = os.getcwd()
+    made = job_command(["enhance", "in", "out", "--html", "page.html"])
+    assert f"--html {at}/page.html" in made.entrypoint
+    assert f"{at}/page.html" in made.paths
+    made = job_command(["enhance", "in", "out", "--html"])
+    assert made.words[made.words.index("--html") + 1] == "auto"
+    assert len(made.paths) == 2
+    made = job_command(["enhance", "s3://b/in", "s3://b/out", "--html"])
+    assert "--html s3://b/out/.raypipe/report.html" in made.entrypoint
+    assert "--html" not in job_command(["enhance", "in", "out"]).words
