@@ -55,10 +55,10 @@ def page_path(html: str, output: str) -> str:
         If no page can be written there.
     """
     if html == BESIDE:
-        folder = located(output)
-        if is_address(folder) or not os.path.isdir(os.path.join(folder, PRIVATE)):
-            return os.path.abspath(NAME_HERE)
-        return os.path.join(folder, PRIVATE, NAME)
+        private = os.path.join(path_or_address(output), PRIVATE)
+        if is_address(private) or not os.path.isdir(private):
+            return NAME_HERE
+        return os.path.join(private, NAME)
     path = path_or_address(html)
     if is_address(path):
         if scheme_of(path) in READ_ONLY:
@@ -67,7 +67,7 @@ def page_path(html: str, output: str) -> str:
     folder = os.path.dirname(os.path.abspath(path))
     if not os.path.isdir(folder) and folder != located(output):
         raise UsageError(f"{show(html)}: there is no such folder for the page")
-    return os.path.abspath(path)
+    return path
 
 
 def write_page_of(

@@ -35,7 +35,7 @@ def score(
     quiet: bool,
     **flags: Any,
 ) -> int:
-    """Measure recordings, one row a file; nothing is written but what you ask for.
+    """Measure recordings, one row a file.
 
     IN is a file, a folder, a glob in quotes, or @LIST, here or in a store. Of each file: length,
     loudness, peak, clipping, active level, share of silence, noise floor, an estimate of the

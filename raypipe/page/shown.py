@@ -220,7 +220,9 @@ def _frequencies(top_hz: float) -> tuple[Tick, ...]:
 
 
 def _short_hz(frequency_hz: float) -> str:
-    return f"{frequency_hz / 1000:g}k" if frequency_hz >= 1000 else f"{frequency_hz:g}"
+    if frequency_hz >= 10_000:
+        return f"{frequency_hz / 1000:.0f}k"
+    return f"{frequency_hz / 1000:.2g}k" if frequency_hz >= 1000 else f"{frequency_hz:g}"
 
 
 def _times(start_s: float, seconds: float) -> tuple[Tick, ...]:

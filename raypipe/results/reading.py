@@ -50,17 +50,15 @@ class Made:
     """True where it is known to have appeared."""
     key: str
     """Identity of the input, see `raypipe.results.journal.key_of`."""
-    facts: Mapping[str, Any]
-    """Its outcome as the journal has it; empty where old parts of a journal were merged."""
+    line: str
+    """The journal's own line: a third of the memory that its parts would take."""
 
     @property
     def done(self) -> Done | None:
         """The outcome; None where the journal has it no more, or not as we know it."""
-        if not self.facts:
-            return None
         file = AudioFile(self.input, self.name, self.output, 0, 0)
         with contextlib.suppress(KeyError, TypeError, AttributeError):
-            return done_from(file, dict(self.facts))
+            return done_from(file, json.loads(self.line)["done"])
         return None
 
     @property
@@ -138,12 +136,12 @@ def made_in(place: Place, run: str = "") -> dict[str, Made]:
     found: dict[str, Made] = {}
     finished: set[tuple[str, str]] = set()
     for part in place.parts(run):
-        for line in _objects(part):
+        for text, line in _objects(part):
             with contextlib.suppress(KeyError, TypeError, ValueError, AttributeError):
                 if line["state"] == "done":
                     finished.add((line["output"], line["key"]))
                 elif line["state"] == "publishing":
-                    made = _made(line)
+                    made = _made(line, text)
                     before = found.get(made.output)
                     if before is None or before.at_ns < made.at_ns:
                         found[made.output] = made
@@ -153,15 +151,15 @@ def made_in(place: Place, run: str = "") -> dict[str, Made]:
     }
 
 
-def _objects(part: Iterable[str]) -> Iterator[dict[str, Any]]:
+def _objects(part: Iterable[str]) -> Iterator[tuple[str, dict[str, Any]]]:
     for text in part:
         with contextlib.suppress(ValueError):
             line = json.loads(text)
             if isinstance(line, dict):
-                yield line
+                yield text, line
 
 
-def _made(line: Mapping[str, Any]) -> Made:
+def _made(line: Mapping[str, Any], text: str) -> Made:
     output, source = str(line["output"]), str(line["input"])
     (_, size, stamp), *_ = line["artifacts"].values()
     return Made(
@@ -174,5 +172,5 @@ def _made(line: Mapping[str, Any]) -> Made:
         stamp=stamp if isinstance(stamp, str) else int(stamp),
         finished=False,
         key=str(line["key"]),
-        facts=line.get("done") or {},
+        line=text,
     )
