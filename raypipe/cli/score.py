@@ -35,12 +35,13 @@ def score(
     quiet: bool,
     **flags: Any,
 ) -> int:
-    """Measure recordings, one row a file.
+    """Say how good recordings are, one row a file.
 
-    IN is a file, a folder, a glob in quotes, or @LIST, here or in a store. Of each file: length,
-    loudness, peak, clipping, active level, share of silence, noise floor, an estimate of the
-    signal-to-noise ratio (WADA-SNR), bandwidth. With --reference: SI-SDR, SNR, STOI, wide-band
-    PESQ, delay, difference of level. With --dnsmos: SIG, BAK and OVRL of P.835, and P.808.
+    Nothing is written but what you ask for. IN is a file, a folder, a glob in quotes, or @LIST,
+    here or in a store. Of each file: length, loudness, peak, clipping, active level, share of
+    silence, noise floor, an estimate of the signal-to-noise ratio (WADA-SNR), bandwidth. With
+    --reference: SI-SDR, SNR, STOI, wide-band PESQ, delay, difference of level. With --dnsmos: SIG,
+    BAK and OVRL of P.835, and P.808.
 
     STOI, PESQ and DNSMOS need pip install raypipe[score].
     """

@@ -37,7 +37,7 @@ class AgainstReference:
     stoi: float | None = None
     """Intelligibility, 0 to 1."""
     pesq_wb: float | None = None
-    """Wide-band PESQ, 1.04 to 4.64."""
+    """Wide-band PESQ, 1 to 4.64."""
     missing: dict[str, str] = field(default_factory=dict)
     """Why a field is None, by its name."""
 

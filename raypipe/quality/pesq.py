@@ -1,6 +1,6 @@
 """PESQ: how good processed speech would be judged, against clean speech.
 
-Comes in: both sounds. Goes out: a mean opinion score from 1.04 to 4.64 (wide band, ITU-T P.862.2),
+Comes in: both sounds. Goes out: a mean opinion score from 1 to 4.64 (wide band, ITU-T P.862.2),
 by the pesq package, which wraps the ITU's C code. That was made for 8 to 12 s of speech and has
 been seen to end the process over other sounds; whoever measures strangers' files does so in a
 process of its own (`raypipe.execution.isolated`).
