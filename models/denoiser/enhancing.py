@@ -6,6 +6,8 @@ Comes in: weights, sounds at 48 kHz. Goes out: what is left of them, aligned to 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import cache
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -45,16 +47,24 @@ def enhance(weights: Mapping[str, NDArray[np.float32]], sounds: Sounds) -> Sound
     frames = np.lib.stride_tricks.sliding_window_view(heard, FRAME, axis=1)[:, ::HOP]
     window = root_hann(FRAME, HOP)
     spectra = rfft(frames * window)
-    run = tf.function(lambda some, state: sequence(weights, some, state), autograph=False)
+    given = {name: tf.constant(values) for name, values in weights.items()}
     state = {name: tf.constant(values) for name, values in new_state(lanes).items()}
     masks = []
     for first in range(0, steps, AT_ONCE):
         some = np.abs(spectra[:, first : first + AT_ONCE])
-        mask, state = run(tf.constant(some), state)
+        mask, state = _sequence()(given, tf.constant(some), state)
         masks.append(mask.numpy())
     mask = np.concatenate(masks, axis=1)[:, LOOKAHEAD:]
-    given = irfft(spectra[:, : steps - LOOKAHEAD] * mask, FRAME).astype(np.float32) * window
+    parts = irfft(spectra[:, : steps - LOOKAHEAD] * mask, FRAME).astype(np.float32) * window
     made = np.zeros_like(heard)
     for step in range(steps - LOOKAHEAD):
-        made[:, step * HOP : step * HOP + FRAME] += given[:, step]
+        made[:, step * HOP : step * HOP + FRAME] += parts[:, step]
     return made[:, KEPT : KEPT + samples]
+
+
+@cache
+def _sequence() -> Any:
+    """The network as a graph, made once for all weights."""
+    import tensorflow as tf
+
+    return tf.function(sequence, autograph=False)

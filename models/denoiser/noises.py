@@ -22,6 +22,7 @@ from models.denoiser.shapes import (
     Rng,
     Spectrum,
     above_db,
+    band,
     curve_db,
     fill_above,
     gain,
@@ -32,6 +33,8 @@ RECORDED = 0.78
 """Share of recorded noise."""
 VOICES = 0.08
 """Share of many voices."""
+NARROW = 0.2
+"""How often noise has nothing above some frequency: there, a voice above it must be left alone."""
 TWICE = 0.1
 """How often two noises sound together."""
 
@@ -42,7 +45,10 @@ def noise(rng: Rng, library: Library) -> Spectrum:
     if rng.random() < TWICE:
         second = _one(rng, library)
         made = made + second * np.float32(_power_ratio(made, second) * 10 ** rng.uniform(-1, 0.3))
-    return made * gain(curve_db(rng, 2.5, 2.5))
+    shape_db = curve_db(rng, 2.5, 2.5)
+    if rng.random() < NARROW:
+        shape_db = shape_db + band(0, float(np.exp(rng.uniform(np.log(4000), np.log(14000)))))
+    return made * gain(shape_db)
 
 
 def _power_ratio(first: Spectrum, second: Spectrum) -> float:

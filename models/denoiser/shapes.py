@@ -25,6 +25,8 @@ Rng = np.random.Generator
 
 KNOTS_HZ = np.array([30, 80, 200, 500, 1200, 3000, 6500, 11000, 17000, 24000.0])
 """Where random curves are drawn."""
+LOWEST = int(20 / RATE_HZ * SAMPLES)
+"""Bins below 20 Hz: no sound."""
 FADE = 240
 """Samples at the ends of a cut piece, 5 to 15 ms."""
 
@@ -70,6 +72,8 @@ def piece(rng: Rng, samples: NDArray[np.int16], rate_hz: int, speed: float, loop
     spectrum = rfft(cut)
     size = min(BINS, len(spectrum))
     made[:size] = spectrum[:size] * np.float32(SAMPLES / wanted)
+    # Some recordings stand on an offset, which would count as their loudness.
+    made[:LOWEST] = 0
     return made
 
 

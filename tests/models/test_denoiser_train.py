@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from models.denoiser.data import load
+from models.denoiser.feeding import TOGETHER, _coming, number_at
 from models.denoiser.history import History, best_of, rows
 from models.denoiser.losses import losses
 from models.denoiser.mixing import mix, shapes_of
@@ -38,6 +39,17 @@ def test_a_resumed_training_gives_the_same_weights(tmp_path: Path) -> None:
         np.testing.assert_allclose(values, resumed[name], atol=1e-6, err_msg=name)
     with np.load(halves / "weights.npz") as saved:
         np.testing.assert_array_equal(saved["leave.bias"], resumed["leave.bias"])
+
+
+@pytest.mark.parametrize("first", range(17))
+def test_batches_come_in_the_order_of_need(first: int) -> None:
+    coming, made = _coming(first), set()
+    for step in range(first, first + 30):
+        while number_at(step) not in made:
+            assert len(made) < TOGETHER
+            made.add(next(coming))
+        if step % (2 * TOGETHER) >= TOGETHER:
+            made.remove(number_at(step))
 
 
 def test_parts_have_their_own_cache(tmp_path: Path) -> None:
@@ -80,10 +92,11 @@ def test_the_best_weights_and_the_picture(tmp_path: Path) -> None:
     assert (tmp_path / "losses.png").read_bytes().startswith(b"\x89PNG")
 
 
-def test_a_step_goes_down_the_gradient() -> None:
+def test_a_step_goes_down_the_gradient(monkeypatch: pytest.MonkeyPatch) -> None:
     """Compiled as it is, the step moves the weights as the plain computation says."""
     import tensorflow as tf
 
+    monkeypatch.setattr("models.denoiser.trainer.PARTS", 1)
     batch = {name: np.zeros(shape, np.float32) for name, shape in shapes_of(LANES).items()}
     mix(library(), 1, 0, batch)
     trainer = Trainer(seed=3, lanes=LANES)
