@@ -23,6 +23,7 @@ import sys
 import time
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import click
 import numpy as np
@@ -142,7 +143,12 @@ def train(audio: Path, out: Path, plan: Plan) -> Trainer:
         minutes = (time.monotonic() - begun) / 60
         if len(told) == TOLD:
             means = {name: round(float(np.mean([t[name] for t in told])), 5) for name in told[0]}
-            row = {"step": trainer.steps_done, "minutes": round(minutes, 2), "rate": rate, **means}
+            row: dict[str, Any] = {
+                "step": trainer.steps_done,
+                "minutes": round(minutes, 2),
+                "rate": rate,
+                **means,
+            }
             add_row(out / "log.csv", row)
             history.say(row)
             told = []
