@@ -7,6 +7,7 @@ choose other places. With the same TensorFlow the same bytes come out.
 
 from __future__ import annotations
 
+import sys
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -21,10 +22,15 @@ from models.denoiser import network
 from models.denoiser.definition import Weights, prepare, step_of, widths
 from models.frames import FRAMES_IN_A_CALL
 from models.tfl_model_exporter import convert
-from raypipe.inference.card import ModelCard, Tensors, tomllib
+from raypipe.inference.card import ModelCard, Tensors
 from raypipe.inference.dtln import fill
 from raypipe.inference.metadata import embed_card
 from raypipe.inference.quantize import Int8, quantize_weights
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
 
 HERE = Path(__file__).parent
 WEIGHTS = HERE / "weights.npz"
