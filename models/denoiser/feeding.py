@@ -10,6 +10,7 @@ import multiprocessing
 from collections import deque
 from collections.abc import Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
+from itertools import count
 from pathlib import Path
 
 import numpy as np
@@ -56,14 +57,13 @@ def batches(
     context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(processes, context) as pool:
         jobs: dict[int, tuple[Path, Future[None]]] = {}
-        wanted, step = number_at(first), first
+        coming, step = _coming(first), first
         try:
             while True:
                 while slots:
-                    slot = slots.popleft()
-                    job = pool.submit(_mix_into, slot, audio, cache, lanes, seed, wanted)
-                    jobs[wanted] = slot, job
-                    wanted += 1
+                    slot, number = slots.popleft(), next(coming)
+                    job = pool.submit(_mix_into, slot, audio, cache, lanes, seed, number)
+                    jobs[number] = slot, job
                 number = number_at(step)
                 slot, job = jobs[number]
                 job.result()
@@ -79,6 +79,14 @@ def number_at(step: int) -> int:
     """The batch of a step: some together, and those once more before the next."""
     block, place = divmod(step, 2 * TOGETHER)
     return block * TOGETHER + place % TOGETHER
+
+
+def _coming(first: int) -> Iterator[int]:
+    """Each batch that is needed from a step on, once, in the order of need."""
+    block = first // (2 * TOGETHER)
+    stop = 2 * TOGETHER * (block + 1)
+    yield from dict.fromkeys(number_at(step) for step in range(first, stop))
+    yield from count(TOGETHER * (block + 1))
 
 
 def _mix_into(slot: Path, audio: Path, cache: Path, lanes: int, seed: int, number: int) -> None:

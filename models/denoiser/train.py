@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import math
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -185,6 +186,8 @@ def main(
     every: float,
 ) -> None:
     """Train the denoiser. Given the same folder again, goes on."""
+    # Ended as by Ctrl-C, so that the process that mixes ends, too.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     train(audio, out, Plan(minutes, steps, rate, lanes, seed, every))
 
 

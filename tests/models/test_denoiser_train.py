@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from models.denoiser.data import load
+from models.denoiser.feeding import TOGETHER, _coming, number_at
 from models.denoiser.history import History, best_of, rows
 from models.denoiser.losses import losses
 from models.denoiser.mixing import mix, shapes_of
@@ -38,6 +39,17 @@ def test_a_resumed_training_gives_the_same_weights(tmp_path: Path) -> None:
         np.testing.assert_allclose(values, resumed[name], atol=1e-6, err_msg=name)
     with np.load(halves / "weights.npz") as saved:
         np.testing.assert_array_equal(saved["leave.bias"], resumed["leave.bias"])
+
+
+@pytest.mark.parametrize("first", range(17))
+def test_batches_come_in_the_order_of_need(first: int) -> None:
+    coming, made = _coming(first), set()
+    for step in range(first, first + 30):
+        while number_at(step) not in made:
+            assert len(made) < TOGETHER
+            made.add(next(coming))
+        if step % (2 * TOGETHER) >= TOGETHER:
+            made.remove(number_at(step))
 
 
 def test_parts_have_their_own_cache(tmp_path: Path) -> None:
