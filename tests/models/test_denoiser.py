@@ -83,12 +83,6 @@ def agreement_db(wanted: Array, found: Array) -> float:
     return float(10 * np.log10(np.sum(wanted**2) / np.sum((wanted - found) ** 2)))
 
 
-needs_weights = pytest.mark.skipif(
-    not make.WEIGHTS.is_file(), reason="the weights that the shipped files are of are not there"
-)
-
-
-@needs_weights
 def test_float32_computes_what_the_weights_say() -> None:
     x, weights = sound(3, 120), make.read_trained(make.WEIGHTS)
     found = run("denoise-48k", x)
@@ -151,7 +145,6 @@ def test_card_says_what_the_network_is_and_how_good(name: str) -> None:
     assert {"pesq_wb", "si_sdr_db"} <= set(card.quality)
 
 
-@needs_weights
 @pytest.mark.slow
 @pytest.mark.filterwarnings("ignore")
 def test_the_shipped_files_are_those_that_the_weights_make() -> None:
