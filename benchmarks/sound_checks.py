@@ -13,6 +13,7 @@ stdout; pictures in DIR, to be looked at. The checks:
 
 from __future__ import annotations
 
+import re
 import tempfile
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
@@ -73,7 +74,7 @@ class Setting:
         """A picture, if they are wanted."""
         if self.pictures is not None:
             self.pictures.mkdir(parents=True, exist_ok=True)
-            draw(self.pictures / f"{name.replace(' ', '_').replace(',', '')}.png", panels)
+            draw(self.pictures / f"{re.sub('[^a-zA-Z0-9+.-]+', '_', name)}.png", panels)
 
 
 def through(peer: Peer, sounds: Sounds, scratch: Path) -> dict[str, Sound]:
