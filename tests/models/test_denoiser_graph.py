@@ -14,6 +14,7 @@ LANES = 2
 
 @pytest.mark.parametrize("frames", FRAMES_IN_A_CALL)
 def test_the_graph_is_the_network(frames: int) -> None:
+    pytest.importorskip("tensorflow")
     rng = np.random.default_rng(5)
     weights = network.new_weights(4)
     weights = {n: v + rng.normal(0, 0.05, v.shape).astype("f4") for n, v in weights.items()}
