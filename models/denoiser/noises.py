@@ -17,6 +17,7 @@ from models.denoiser.network import RATE_HZ
 from models.denoiser.shapes import (
     BINS,
     HZ,
+    LOWEST,
     NOISE_ABOVE_DB,
     SAMPLES,
     Rng,
@@ -48,7 +49,9 @@ def noise(rng: Rng, library: Library) -> Spectrum:
     shape_db = curve_db(rng, 2.5, 2.5)
     if rng.random() < NARROW:
         shape_db = shape_db + band(0, float(np.exp(rng.uniform(np.log(4000), np.log(14000)))))
-    return made * gain(shape_db)
+    made = made * gain(shape_db)
+    made[:LOWEST] = 0
+    return made
 
 
 def _power_ratio(first: Spectrum, second: Spectrum) -> float:

@@ -42,15 +42,17 @@ def test_snr_is_as_asked() -> None:
             continue
         loud = mixing.active_rms(made.clean)
         found_db = 20 * np.log10(loud / np.sqrt(np.mean(below_8k(noise) ** 2)))
-        # Noise 40 dB under the speech is near the last bit of float32.
-        assert found_db == pytest.approx(made.snr_db, abs=0.2)
+        # Noise that is almost all above 8 kHz leaks a little below in the transform.
+        assert found_db == pytest.approx(made.snr_db, abs=0.5)
         seen += 1
     assert seen > 15
 
 
 def is_bent(made: mixing.Pair) -> bool:
     """Clipped at its peak, or in a telephone's steps."""
-    return len(np.unique(np.abs(made.noisy))) < 0.98 * made.noisy.size
+    low, high = made.noisy.min(), made.noisy.max()
+    at_its_ends = np.sum((made.noisy == low) | (made.noisy == high))
+    return bool(at_its_ends > 2 or len(np.unique(made.noisy)) < 0.9 * made.noisy.size)
 
 
 def test_what_is_wanted() -> None:
