@@ -17,19 +17,22 @@ import time
 from collections.abc import Callable
 from typing import TypeVar
 
-from raypipe.errors import StorageError
+from raypipe.errors import StorageError, UsageError
 from raypipe.storage.paths import show
 from raypipe.storage.troubles import Trouble, is_unreachable, trouble_of, words_of
 
 Answer = TypeVar("Answer")
 
-PATIENCE_S = float(os.environ.get("RAYPIPE_STORAGE_PATIENCE_S", 60.0))
+PATIENCE_S = 60.0
 """A call is tried for so long: throttling and restarts of a store's front are over by then."""
 
-UNKNOWN_PATIENCE_S = min(15.0, PATIENCE_S)
+PATIENCE_VARIABLE = "RAYPIPE_STORAGE_PATIENCE_S"
+"""Says otherwise."""
+
+UNKNOWN_PATIENCE_S = 15.0
 """The same where nobody has ever answered there: most likely the address is wrong."""
 
-GIVEN_UP_PATIENCE_S = min(3.0, PATIENCE_S)
+GIVEN_UP_PATIENCE_S = 3.0
 """The same once a call was given up and none went well since: a run that ends waits no more."""
 
 FIRST_WAIT_S = 0.2
@@ -44,9 +47,16 @@ _log = logging.getLogger("raypipe.storage")
 
 
 class Retrier:
-    """Tries calls to one store; many threads may use it at once."""
+    """Tries calls to one store; many threads may use it at once.
+
+    Raises
+    ------
+    UsageError
+        If `PATIENCE_VARIABLE` is set to what is no time.
+    """
 
     def __init__(self) -> None:
+        self._asked_s = _asked_patience_s()
         self._answered = self._given_up = False
         self._quiet_until_s = 0.0
         self._lock = threading.Lock()
@@ -99,10 +109,11 @@ class Retrier:
             wait_s = min(2 * wait_s, LONGEST_WAIT_S)
 
     def _patience_s(self, error: Exception) -> float:
+        longest_s = PATIENCE_S if self._asked_s is None else self._asked_s
         if self._given_up:
-            return min(PATIENCE_S, GIVEN_UP_PATIENCE_S)
+            return min(longest_s, GIVEN_UP_PATIENCE_S)
         unknown = not self._answered and is_unreachable(error)
-        return min(PATIENCE_S, UNKNOWN_PATIENCE_S) if unknown else PATIENCE_S
+        return min(longest_s, UNKNOWN_PATIENCE_S) if unknown else longest_s
 
     def _say(self, error: Exception, address: str, patience_s: float) -> None:
         with self._lock:
@@ -112,6 +123,20 @@ class Retrier:
             self._quiet_until_s = now_s + QUIET_S
         bucket = "/".join(show(address).split("/")[:3])
         _log.warning("%s: %s; trying again, for up to %g s", bucket, words_of(error), patience_s)
+
+
+def _asked_patience_s() -> float | None:
+    """What the environment says; None where it says nothing."""
+    text = os.environ.get(PATIENCE_VARIABLE)
+    if not text:
+        return None
+    try:
+        asked_s = float(text)
+    except ValueError:
+        asked_s = -1.0
+    if not 0 <= asked_s < float("inf"):
+        raise UsageError(f"{PATIENCE_VARIABLE}: found '{text}', wanted a time in seconds")
+    return asked_s
 
 
 def _as_said(trouble: Trouble, error: Exception, address: str, doing: str) -> Exception:

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from raypipe.errors import StorageError
+from raypipe.errors import StorageError, UsageError
 from raypipe.storage import retry
 from raypipe.storage.retry import Retrier
 from raypipe.storage.troubles import ShortAnswer, Trouble, trouble_of, words_of
@@ -192,3 +192,14 @@ def test_what_is_one_objects_own_is_an_os_error(error: Any, wanted: Any, number:
         Retrier()(failing(1, error()), "s3://b/a", "read")
     assert found.value.errno == number
     assert found.value.strerror
+
+
+def test_a_patience_that_is_no_time_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    for text in ("soon", "-1", "nan", "inf"):
+        monkeypatch.setenv("RAYPIPE_STORAGE_PATIENCE_S", text)
+        with pytest.raises(UsageError, match=f"found '{text}', wanted a time in seconds"):
+            Retrier()
+    monkeypatch.setenv("RAYPIPE_STORAGE_PATIENCE_S", "2.5")
+    retrier = Retrier()
+    retrier._answered = True
+    assert retrier._patience_s(TimeoutError()) == 2.5
