@@ -39,7 +39,7 @@ RUN_S = 150.0
 """A run that has not ended by then hangs."""
 END_S = 30.0
 """A run that is told to end must have done so by then."""
-SETTLED_S = 30.0
+SETTLED_S = 60.0
 """By then Ray must have noticed which nodes are gone, and have all CPUs of the others back."""
 ACTOR_S = 20.0
 """So long a fault waits for a process that it can strike."""
@@ -317,15 +317,19 @@ def repair(cluster: Cluster, fewest: int, most: int) -> list[str]:
     list of str
         What Ray still holds for a run that is over.
     """
-    good = healthy(cluster)
-    for node in [n for n in cluster.workers if n not in good] + good[most:]:
-        cluster.remove(node)
-    while len(cluster.workers) < fewest:
-        cluster.join()
-    wanted = {cluster.head.address, *(node.address for node in cluster.workers)}
     end_s = time.monotonic() + SETTLED_S
-    while (facts := cluster.facts()) and time.monotonic() < end_s:
+    while True:
+        # Each time anew: a node that Ray has given up ends by itself, only later.
+        good = healthy(cluster)
+        for node in [n for n in cluster.workers if n not in good] + good[most:]:
+            cluster.remove(node)
+        while len(cluster.workers) < fewest:
+            cluster.join()
+        wanted = {cluster.head.address, *(node.address for node in cluster.workers)}
+        facts = cluster.facts()
         if set(facts["alive"]) == wanted and facts["free"] == facts["cpus"]:
             return []
+        if time.monotonic() > end_s:
+            break
     held = facts["cpus"] - facts["free"]
     return [f"after the round Ray has {facts['alive']}, and {held:g} CPUs are still held"]
