@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import multiprocessing
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
 from itertools import count
 from pathlib import Path
@@ -29,7 +29,7 @@ _libraries: dict[tuple[Path, Path], Library] = {}
 
 def batches(
     audio: Path, cache: Path, lanes: int, seed: int, first: int, processes: int = 1
-) -> Iterator[Batch]:
+) -> Generator[Batch, None, None]:
     """The batches of step `first` and those after it, without end.
 
     Parameters

@@ -100,7 +100,9 @@ def main(weights: Path, audio: Path, cache: Path) -> None:
     from scipy.fft import irfft
 
     library = load(audio, cache, "test")
-    speech = [clip.samples.astype(np.float32) / 32768 for clip in library.speech["fullband-48k"]]
+    speech: list[Sound] = [
+        clip.samples * np.float32(1 / 32768) for clip in library.speech["fullband-48k"]
+    ]
     noises = []
     for number in range(24):
         spectrum = recorded(np.random.default_rng([8, number]), library)
@@ -110,7 +112,10 @@ def main(weights: Path, audio: Path, cache: Path) -> None:
             for low, high in ((4000, 8000), (8000, 20_000))
         ]
         spectrum *= np.where(HZ > 8000, level[0] / (level[1] + 1e-9), 1).astype(np.float32)
-        sound = irfft(spectrum * gain(-6 * np.log2(np.maximum(HZ, 8000) / 8000)), SAMPLES)
+        sound = irfft(
+            spectrum * gain(np.asarray(-6 * np.log2(np.maximum(HZ, 8000) / 8000), np.float32)),
+            SAMPLES,
+        )
         noises.append((sound / (np.sqrt(np.mean(sound**2)) + 1e-9)).astype(np.float32))
     click.echo(measure(by_weights(weights), speech, noises))
 

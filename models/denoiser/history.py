@@ -41,7 +41,7 @@ class History:
         FigureCanvasAgg(figure)
         above, middle, below = figure.subplots(3, 1, sharex=True)
         minutes = [float(row["minutes"]) for row in told]
-        for name in ("total", "magnitude", "eaten", "high"):
+        for name in ("magnitude", "phase", "eaten", "high"):
             above.plot(minutes, [float(row[name]) for row in told], label=name, linewidth=0.8)
         above.set(ylabel="loss", yscale="log")
         above.legend()

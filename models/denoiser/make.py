@@ -7,6 +7,7 @@ choose other places. With the same TensorFlow the same bytes come out.
 
 from __future__ import annotations
 
+import sys
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -21,10 +22,15 @@ from models.denoiser import network
 from models.denoiser.definition import Weights, prepare, step_of, widths
 from models.frames import FRAMES_IN_A_CALL
 from models.tfl_model_exporter import convert
-from raypipe.inference.card import ModelCard, Tensors, tomllib
+from raypipe.inference.card import ModelCard, Tensors
 from raypipe.inference.dtln import fill
 from raypipe.inference.metadata import embed_card
 from raypipe.inference.quantize import Int8, quantize_weights
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
 
 HERE = Path(__file__).parent
 WEIGHTS = HERE / "weights.npz"
@@ -51,7 +57,8 @@ TRAINING_DATA = (
     "Speech: LibriSpeech (186 speakers, 39 min, CC BY 4.0), Speech-to-Intent (15 min, "
     "Apache-2.0), VCTK (8 utterances at 48 kHz, CC BY 4.0). Noise: ESC-10 (15 min, CC BY 3.0), "
     "Blanket (8 min; CC0, public domain, CC BY, CC BY-SA), Speech Commands' background noise "
-    "(5 min, CC BY 4.0), and noises and rooms made by code. Mixed anew for each step."
+    "(5 min, CC BY 4.0), and noises and rooms made by code. Mixed anew for each step; trained "
+    "for 46 minutes on two CPU cores."
 )
 
 

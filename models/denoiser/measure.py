@@ -68,8 +68,8 @@ def main(audio: Path, cache: Path, rounds: int, quality: Path) -> None:
     if quality == QUALITY:
         for name, values in found.items():
             path = SHIPPED / f"{name}.tflite"
-            whole = card(name, {"measured_on": said, **values})
-            path.write_bytes(embed_card(path.read_bytes(), whole))
+            says = card(name, {"measured_on": said, **values})
+            path.write_bytes(embed_card(path.read_bytes(), says))
     within = (
         lost["validation"]["pesq"] <= MOST_LOST_PESQ
         and lost["validation"]["si_sdr"] <= MOST_LOST_SI_SDR_DB

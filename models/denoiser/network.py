@@ -93,7 +93,7 @@ def _centres() -> NDArray[np.float64]:
     middle = np.geomspace(SINGLE, BINS // 3, MIDDLE + 1)
     high = np.geomspace(BINS // 3, BINS - 1, HIGH + 1)
     edges = np.concatenate([middle, high[1:]])
-    return (edges[:-1] + edges[1:]) / 2
+    return np.asarray((edges[:-1] + edges[1:]) / 2, np.float64)
 
 
 def _spread() -> NDArray[np.float32]:

@@ -103,7 +103,7 @@ def coloured(rng: Rng) -> Spectrum:
         spectrum *= np.exp(-(off**2)).astype(np.float32)
     if rng.random() < 0.4:
         return _swell(rng, spectrum.astype(np.complex64))
-    return spectrum.astype(np.complex64)
+    return np.asarray(spectrum, np.complex64)
 
 
 def _swell(rng: Rng, spectrum: Spectrum) -> Spectrum:

@@ -58,11 +58,11 @@ def piece(rng: Rng, samples: NDArray[np.int16], rate_hz: int, speed: float, loop
     wanted = next_fast_len(round(SAMPLES / RATE_HZ * rate_hz * speed), real=True)
     if len(samples) >= wanted:
         start = int(rng.integers(len(samples) - wanted + 1))
-        cut = samples[start : start + wanted].astype(np.float32) / 32768
+        cut = _floats(samples[start : start + wanted])
         _fade(cut)
     else:
         cut = np.zeros(wanted, np.float32)
-        whole = samples.astype(np.float32) / 32768
+        whole = _floats(samples)
         _fade(whole)
         start = int(rng.integers(wanted - len(samples) + 1))
         cut[start : start + len(whole)] = whole
@@ -75,6 +75,10 @@ def piece(rng: Rng, samples: NDArray[np.int16], rate_hz: int, speed: float, loop
     # Some recordings stand on an offset, which would count as their loudness.
     made[:LOWEST] = 0
     return made
+
+
+def _floats(samples: NDArray[np.int16]) -> NDArray[np.float32]:
+    return samples.astype(np.float32) * np.float32(1 / 32768)
 
 
 def _fade(samples: NDArray[np.float32]) -> None:
@@ -130,9 +134,15 @@ def band(low_hz: float, high_hz: float) -> NDArray[np.float32]:
     return db
 
 
+def _soft_db(power: float) -> NDArray[np.float32]:
+    """What a room takes of the highs: 3 dB at 8 kHz."""
+    return np.asarray(-3 * (HZ[1:] / 8000) ** power, np.float32)
+
+
 def gain(db: NDArray[np.float32]) -> NDArray[np.float32]:
     """Decibels to factors."""
-    return np.exp(db * np.float32(np.log(10) / 20))
+    factors: NDArray[np.float32] = np.exp(db * np.float32(np.log(10) / 20))
+    return factors
 
 
 def room(rng: Rng) -> Spectrum:
@@ -148,5 +158,5 @@ def room(rng: Rng) -> Spectrum:
     response[0] = 1
     spectrum: Spectrum = rfft(response)
     # The air and the walls take the highs.
-    spectrum[1:] = 1 + (spectrum[1:] - 1) * gain(-3 * (HZ[1:] / 8000) ** rng.uniform(0.5, 1))
+    spectrum[1:] = 1 + (spectrum[1:] - 1) * gain(_soft_db(rng.uniform(0.5, 1)))
     return spectrum

@@ -17,11 +17,13 @@ from __future__ import annotations
 
 import math
 import os
+import signal
 import subprocess
 import sys
 import time
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import click
 import numpy as np
@@ -141,7 +143,12 @@ def train(audio: Path, out: Path, plan: Plan) -> Trainer:
         minutes = (time.monotonic() - begun) / 60
         if len(told) == TOLD:
             means = {name: round(float(np.mean([t[name] for t in told])), 5) for name in told[0]}
-            row = {"step": trainer.steps_done, "minutes": round(minutes, 2), "rate": rate, **means}
+            row: dict[str, Any] = {
+                "step": trainer.steps_done,
+                "minutes": round(minutes, 2),
+                "rate": rate,
+                **means,
+            }
             add_row(out / "log.csv", row)
             history.say(row)
             told = []
@@ -185,6 +192,8 @@ def main(
     every: float,
 ) -> None:
     """Train the denoiser. Given the same folder again, goes on."""
+    # Ended as by Ctrl-C, so that the process that mixes ends, too.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     train(audio, out, Plan(minutes, steps, rate, lanes, seed, every))
 
 

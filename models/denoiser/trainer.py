@@ -165,7 +165,7 @@ def write(path: Path, arrays: dict[str, NDArray[Any]]) -> None:
     """An ``.npz`` that appears whole."""
     unfinished = path.with_name(path.name + ".part")
     with unfinished.open("wb") as file:
-        np.savez(file, **arrays)
+        np.savez(file, **arrays)  # type: ignore[arg-type]
     os.replace(unfinished, path)
 
 

@@ -68,8 +68,8 @@ def _pair(rng: np.random.Generator, speech: Clip, noise: Clip, snr_db: int) -> P
     level = 10 ** ((LEVEL_DB - snr_db) / 20) / (low_rms(spectrum) + 1e-9)
     noisy = clean + irfft(spectrum, SAMPLES) * level
     peak = max(1.0, float(np.abs(noisy).max()))
-    both = ((sound / peak).astype(np.float32) for sound in (noisy, clean))
-    return Pair(*both, snr_db, noise.label)
+    heard, wanted = ((sound / peak).astype(np.float32) for sound in (noisy, clean))
+    return Pair(heard, wanted, snr_db, noise.label)
 
 
 def si_sdr(wanted: Sound, given: Sound) -> float:

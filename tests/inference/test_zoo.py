@@ -58,12 +58,14 @@ def test_models_for_tests_come_last_in_the_list() -> None:
 
 
 def test_shipped_models_are_small_enough_for_the_wheel() -> None:
-    assert all(Path(model.path).stat().st_size < 1_500_000 for model in shipped_models())
+    sizes = [Path(model.path).stat().st_size for model in shipped_models()]
+    assert max(sizes) < 4_500_000
+    assert sum(sizes) < 8_000_000
 
 
 def test_unknown_name_lists_the_known_ones() -> None:
     with pytest.raises(
-        ModelError, match=r"no model 'pasthrough'.* known names are benchmark, delay, dtln, "
+        ModelError, match=r"no model 'pasthrough'.* known names are benchmark, delay, denoise-48k, "
     ):
         find_model("pasthrough")
 

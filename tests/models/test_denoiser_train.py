@@ -84,7 +84,8 @@ def test_the_best_weights_and_the_picture(tmp_path: Path) -> None:
         add_row(table, {"name": name, "pesq": pesq, "si_sdr": ratio})
     assert best_of(table) == "12.0"
     add_row(
-        tmp_path / "log.csv", {"minutes": 1, "total": 0.1, "magnitude": 0.1, "eaten": 1, "high": 1}
+        tmp_path / "log.csv",
+        {"minutes": 1, "total": 0.1, "magnitude": 0.1, "phase": 1, "eaten": 1, "high": 1},
     )
     assert [row["minutes"] for row in rows(tmp_path / "log.csv")] == ["1"]
     pytest.importorskip("matplotlib")
