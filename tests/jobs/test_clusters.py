@@ -9,6 +9,7 @@ import re
 import shlex
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +26,8 @@ from tests.jobs.kuberay import RAY_JOB  # noqa: E402
 ROOT = Path(__file__).resolve().parents[2]
 CLUSTERS = ROOT / "jobs" / "clusters"
 IMAGE = "registry.example.com/raypipe:0.1.0"
+BESIDE_PYTHON = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")])
+HADOLINT = shutil.which("hadolint", path=BESIDE_PYTHON)
 
 
 def load(name: str) -> Any:
@@ -200,9 +203,9 @@ def test_the_specs_name_this_version() -> None:
     assert VERSION in IMAGE
 
 
-@pytest.mark.skipif(shutil.which("hadolint") is None, reason="hadolint is not installed")
+@pytest.mark.skipif(HADOLINT is None, reason="hadolint is not installed")
 def test_hadolint_has_nothing_to_say() -> None:
     done = subprocess.run(
-        ["hadolint", str(CLUSTERS / "Dockerfile")], capture_output=True, text=True, timeout=60
+        [str(HADOLINT), str(CLUSTERS / "Dockerfile")], capture_output=True, text=True, timeout=60
     )
     assert (done.returncode, done.stdout) == (0, ""), done.stdout
