@@ -127,14 +127,20 @@ def main(
         json_path.write_text(json.dumps(facts, indent=1), "utf-8")
 
 
+def held_out(audio: Path, collection: str) -> tuple[list[Path], dict[str, list[Path]]]:
+    """What is for tests alone: a collection's speech, and noise recordings by class."""
+    speech, noises = [], defaultdict(list)
+    for one in recordings(audio, "test"):
+        if one.collection == collection:
+            speech.append(audio / one.path)
+        elif one.kind == "noise":
+            noises[one.label].append(audio / one.path)
+    return speech, noises
+
+
 def held_out_pairs(audio: Path, noisy: int, clean: int) -> list[Pair]:
     """Pairs of speakers and noise recordings that are for tests alone."""
-    held_out = recordings(audio, "test")
-    speech = [audio / one.path for one in held_out if one.collection == "librispeech"]
-    noises = defaultdict(list)
-    for one in held_out:
-        if one.kind == "noise":
-            noises[one.label].append(audio / one.path)
+    speech, noises = held_out(audio, "librispeech")
     few = plan_pairs(speech, noises, [CLEAN_DB], clean, seed=6)
     return plan_pairs(speech, noises, SNRS_DB, noisy) + [
         replace(pair, name=f"clean_{pair.name}") for pair in few

@@ -29,8 +29,7 @@ from benchmarks.denoisers.bands import Sound
 from benchmarks.denoisers.mixing import FULL_HZ, JUDGED_HZ, Pair, mix, to_judged
 from benchmarks.denoisers.peers import Peer, all_peers
 from benchmarks.denoisers.pictures import draw
-from benchmarks.quality import OURS, SHARED
-from models.denoiser.split import recordings
+from benchmarks.quality import OURS, SHARED, held_out
 
 NOISES = ("white", "rain", "sea-waves", "helicopter", "coffee-shop", "city")
 """Those of the test's classes that go on without pauses; and white noise, made here."""
@@ -212,12 +211,7 @@ def main(
     models: Path,
 ) -> None:  # fmt: skip
     """Look for what a denoiser can do wrong."""
-    held_out = recordings(audio, "test")
-    speech = [audio / one.path for one in held_out if one.collection == "fullband-48k"]
-    noises = defaultdict(list)
-    for one in held_out:
-        if one.kind == "noise":
-            noises[one.label].append(audio / one.path)
+    speech, noises = held_out(audio, "fullband-48k")
     name = Path(ours).stem
     wanted = (name, f"{name}-int8", *beside)
     peers = [p for p in all_peers(ours, models) if p.name in wanted]

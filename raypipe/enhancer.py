@@ -55,6 +55,27 @@ class _Session:
     turn: threading.Lock = field(default_factory=threading.Lock)
 
 
+def load_enhance(
+    model: str | os.PathLike[str],
+    lanes: int,
+    rate_hz: int | None,
+    atten_limit_db: float | None,
+    mix: float,
+) -> Enhance:
+    """What a model does to sound, at a strength; see `Enhancer` for all of these.
+
+    Raises
+    ------
+    ModelError
+        If the model cannot be loaded.
+    UsageError
+        If there can be no such limit or share.
+    """
+    strength = make_settings({"atten_limit_db": atten_limit_db, "mix": mix}, environment={})
+    share = cleaned_share(strength.atten_limit_db, strength.mix)
+    return Enhance(load_lane_model(find_model(os.fspath(model), rate_hz), lanes), share)
+
+
 class Enhancer:
     """Runs one model over arrays.
 
@@ -94,11 +115,8 @@ class Enhancer:
         atten_limit_db: float | None = None,
         mix: float = 1.0,
     ) -> None:
-        strength = make_settings({"atten_limit_db": atten_limit_db, "mix": mix}, environment={})
-        found = find_model(os.fspath(model), rate_hz)
-        self.card: ModelCard = found.card
-        share = cleaned_share(strength.atten_limit_db, strength.mix)
-        self._enhance = Enhance(load_lane_model(found, lanes), share)
+        self._enhance = load_enhance(model, lanes, rate_hz, atten_limit_db, mix)
+        self.card: ModelCard = self._enhance.model.card
         self._asked: list[_Asked] = []
         self._asking = threading.Lock()
         self._stepping = threading.Lock()

@@ -33,11 +33,9 @@ import numpy as np
 
 from raypipe.audio.probe import find_audio_suffixes
 from raypipe.audio.read import open_sound
-from raypipe.dsp.blend import cleaned_share
-from raypipe.enhancer import as_sound, info_of
+from raypipe.enhancer import as_sound, info_of, load_enhance
 from raypipe.errors import AudioError, UnsupportedAudio, UsageError
-from raypipe.inference.zoo import find_model, load_lane_model
-from raypipe.pipelines.enhance import Enhance, Job
+from raypipe.pipelines.enhance import Job
 from raypipe.settings import DEFAULT_LANES, DEFAULT_MODEL, make_settings
 from raypipe.storage import storage_error
 from raypipe.types import RawLayout, Samples, SoundInfo
@@ -129,10 +127,7 @@ class EnhanceBatches:
         self._raw = make_settings({"raw": raw}, environment={}).raw
         self._keep_truncated = keep_truncated
         self._keep_bytes = keep_bytes
-        strength = make_settings({"atten_limit_db": atten_limit_db, "mix": mix}, environment={})
-        share = cleaned_share(strength.atten_limit_db, strength.mix)
-        loaded = load_lane_model(find_model(os.fspath(model), rate_hz), lanes)
-        self._enhance = Enhance(loaded, share)
+        self._enhance = load_enhance(model, lanes, rate_hz, atten_limit_db, mix)
 
     def __call__(self, batch: Batch) -> Batch:
         """Process one batch.

@@ -26,9 +26,6 @@ Weights = Mapping[str, NDArray[np.float32]]
 """Matrices as ``(outputs, inputs)``, biases, by name."""
 Step = Callable[..., dict[str, Any]]
 
-NONE_HEARD = 1e-3
-"""Added to the weights heard so far, as in `network`."""
-
 
 def prepare(trained: Mapping[str, NDArray[np.float32]]) -> Weights:
     """Trained weights, and those that are fixed, as a graph takes them.
@@ -118,7 +115,7 @@ class _Network:
             sums = sums * network.KEEP + one
             levels.append(sums)
         joined = join_frames(levels)
-        return joined[..., :-1] / (joined[..., -1:] + NONE_HEARD), sums
+        return joined[..., :-1] / (joined[..., -1:] + network.NONE_HEARD), sums
 
     def _gru(self, name: str, x: Any, h: Any) -> tuple[Any, Any]:
         """All frames through a GRU: ``(lanes, T, n)`` to ``(lanes, T, UNITS)``, and its state."""

@@ -47,6 +47,8 @@ QUIET = 1e-4
 """Added to magnitudes before the logarithm: about what noise of -106 dBFS gives."""
 HEARD = 1e-3
 """Mean magnitude, that of noise of -86 dBFS, at which a frame counts half for the level."""
+NONE_HEARD = 1e-3
+"""Added to the weights heard so far: with nothing heard the level is 0, that of a loud sound."""
 KEEP = 0.995
 """Share of the running level that a step keeps: a time constant of 2 s."""
 SCALE = 1 / 3
@@ -225,8 +227,7 @@ def _features(logs: Tensor, sums: Tensor) -> tuple[Tensor, Tensor]:
     """Logarithms less the running level of all bands below 8 kHz; what to add for each own's."""
     import tensorflow as tf
 
-    # With nothing heard yet the level is 0, that of a loud sound.
-    levels = sums[..., :-1] / (sums[..., -1:] + 1e-3)
+    levels = sums[..., :-1] / (sums[..., -1:] + NONE_HEARD)
     level = tf.reduce_mean(levels[..., :SPEECH_BANDS], axis=-1, keepdims=True)
     return tf.maximum((logs - level) * SCALE, LOWEST), (level - levels) * SCALE
 

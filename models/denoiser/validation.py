@@ -25,6 +25,10 @@ from models.denoiser.mixing import active_rms, low_rms
 from models.denoiser.network import RATE_HZ
 from models.denoiser.shapes import SAMPLES, piece
 from models.denoiser.split import Part
+from raypipe.quality.against import HIGHEST_DB
+from raypipe.quality.pesq import NOT_INSTALLED, pesq_wb
+from raypipe.quality.reference import si_sdr_db
+from raypipe.quality.value import Missing
 
 SNRS_DB = (-5, 0, 5, 10, 15, 20, 25, 40)
 CLEAN_DB = 40
@@ -73,21 +77,23 @@ def _pair(rng: np.random.Generator, speech: Clip, noise: Clip, snr_db: int) -> P
 
 
 def si_sdr(wanted: Sound, given: Sound) -> float:
-    """Of what is given, the part that is what is wanted against the rest, in dB."""
-    wanted, given = wanted.astype(np.float64), given.astype(np.float64)
-    scale = np.dot(given, wanted) / (np.dot(wanted, wanted) + 1e-12)
-    rest = given - scale * wanted
-    return float(10 * np.log10(scale**2 * np.dot(wanted, wanted) / (np.dot(rest, rest) + 1e-12)))
+    """SI-SDR in dB; the lowest that is told where nothing is given."""
+    value = si_sdr_db(given, wanted)
+    return -HIGHEST_DB if isinstance(value, Missing) else value
 
 
-def pesq_wb(wanted: Sound, given: Sound) -> float:
-    """PESQ-WB at 16 kHz; not a number where it hears no speech."""
-    from pesq import NoUtterancesError, pesq
+def pesq_of(wanted: Sound, given: Sound) -> float:
+    """PESQ-WB at 16 kHz; not a number where it hears no speech.
 
-    try:
-        return float(pesq(LOW_HZ, wanted, given, "wb"))
-    except NoUtterancesError:
-        return float("nan")
+    Raises
+    ------
+    ModuleNotFoundError
+        If the package is not installed.
+    """
+    value = pesq_wb(given, wanted)
+    if value == NOT_INSTALLED:
+        raise ModuleNotFoundError(NOT_INSTALLED.reason)
+    return float("nan") if isinstance(value, Missing) else value
 
 
 def score(denoise: Callable[[Sound], Sound], tried: list[Pair]) -> dict[str, float]:
@@ -104,7 +110,7 @@ def score(denoise: Callable[[Sound], Sound], tried: list[Pair]) -> dict[str, flo
     given = denoise(np.stack([one.noisy for one in tried]))
     for one, sound in zip(tried, given, strict=True):
         wanted, low = (_low(x) for x in (one.clean, sound))
-        found[one.snr_db].append((pesq_wb(wanted, low), si_sdr(wanted, low)))
+        found[one.snr_db].append((pesq_of(wanted, low), si_sdr(wanted, low)))
     means = {snr_db: np.nanmean(values, axis=0) for snr_db, values in found.items() if values}
     over = np.nanmean([means[snr_db] for snr_db in means if snr_db != CLEAN_DB], axis=0)
     row = {"pesq": over[0], "si_sdr": over[1]}

@@ -27,7 +27,6 @@ from raypipe.storage import is_address
 from raypipe.storage.inputs import input_size, kept_open, open_input
 from raypipe.types import MOST_CHANNELS, MOST_HZ, RawLayout, SoundInfo
 
-_RAW_SUFFIXES = frozenset({".raw", ".pcm"})
 _SOUNDFILE_NAMES = (
     "wav wave bwf rf64 w64 aif aiff aifc au snd caf flac ogg oga opus mp1 mp2 mp3 nist sph ircam"
     " sf pvf paf svx 8svx iff avr sds voc htk xi wve mpc2k"
@@ -43,7 +42,7 @@ _WIDE = frozenset({"PCM_32", "ALAC_32", "DOUBLE"})
 def find_audio_suffixes() -> frozenset[str]:
     """Extensions, lower case with their dot, that are taken as audio in a folder."""
     by_soundfile = frozenset(f".{name}" for name in _SOUNDFILE_NAMES.split())
-    return by_soundfile | _RAW_SUFFIXES | read_av.SUFFIXES
+    return by_soundfile.union(rawpcm.HEADERLESS) | read_av.SUFFIXES
 
 
 def probe(path: str, raw: RawLayout | None = None) -> SoundInfo:
@@ -65,7 +64,7 @@ def probe(path: str, raw: RawLayout | None = None) -> SoundInfo:
     """
     with kept_open(path):
         size = _size_of(path)
-        if PurePath(path).suffix.lower() in _RAW_SUFFIXES:
+        if PurePath(path).suffix.lower() in rawpcm.HEADERLESS:
             info = _probe_raw(path, raw, size)
         else:
             info = _probe_coded(path, size)

@@ -15,6 +15,9 @@ from numpy.typing import NDArray
 from raypipe.errors import UsageError
 from raypipe.types import RawLayout, Samples
 
+HEADERLESS = (".raw", ".pcm")
+"""Endings of files that say nothing of themselves."""
+
 _SUBTYPES = {
     "u8": ("PCM_U8", "LITTLE"),
     "s8": ("PCM_S8", "LITTLE"),

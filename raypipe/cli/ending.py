@@ -40,15 +40,14 @@ class Ending:
             if outcome.clipped and len(self._clipped) < MOST_SHOWN:
                 self._clipped.append(outcome)
             for note in outcome.notes:
-                if note in self._notes or len(self._notes) < MOST_NOTES_KEPT:
-                    self._notes[note] = self._notes.get(note, 0) + 1
+                count_note(self._notes, note)
         else:
             self._counts["skipped"] += 1
             self._skipped[outcome.reason] = self._skipped.get(outcome.reason, 0) + 1
 
     def print_failed(self, report_path: str | None) -> None:
         """The first files that failed, and why."""
-        console = _console()
+        console = plain_console()
         for failed in self._failed:
             line = Text("failed  ", style="red")
             line.append(f"{show(failed.file.name)}: {show(failed.reason)}", style="default")
@@ -59,12 +58,12 @@ class Ending:
         """How far a run came that ended early."""
         counts = ", ".join(f"{number} {kind}" for kind, number in self._counts.items() if number)
         if counts:
-            _console().print(Text(f"so far: {counts}"))
+            plain_console().print(Text(f"so far: {counts}"))
 
     def print_all(self, report: RunReport, output: str, report_path: str | None) -> None:
         """What failed, clipped, was skipped or could not be kept; the totals; where all that is."""
         self.print_failed(report_path)
-        console = _console()
+        console = plain_console()
         for done in self._clipped:
             console.print(
                 Text(f"clipped {show(done.file.name)}: {counted(done.clipped, 'sample')} at full "
@@ -85,7 +84,14 @@ class Ending:
             console.print(Text(f"report: {show(report_path)}"))
 
 
-def _console() -> Console:
+def count_note(notes: dict[str, int], note: str) -> None:
+    """Count a note, unless there are too many different ones."""
+    if note in notes or len(notes) < MOST_NOTES_KEPT:
+        notes[note] = notes.get(note, 0) + 1
+
+
+def plain_console() -> Console:
+    """Standard error, on which nothing but what is said is coloured."""
     return Console(stderr=True, highlight=False, soft_wrap=True)
 
 

@@ -5,19 +5,15 @@ from __future__ import annotations
 import sys
 from types import TracebackType
 
-from rich.console import Console
 from rich.text import Text
 
-from raypipe.cli.ending import MOST_SHOWN
+from raypipe.cli.ending import MOST_SHOWN, Ending, count_note, plain_console
 from raypipe.cli.watching import BarWatch, LineWatch, QuietWatch
 from raypipe.cli.words import clock, counted
 from raypipe.results.scores import ScoreReport
 from raypipe.storage import show
 from raypipe.telemetry import Progress
 from raypipe.types import Failed, Scored
-
-MOST_NOTES = 100
-"""Different ones that are counted."""
 
 
 class ScoreWatch:
@@ -33,7 +29,7 @@ class ScoreWatch:
 
     def __init__(self, shown: QuietWatch, *, quiet: bool) -> None:
         self._shown, self._quiet = shown, quiet
-        self._failed: list[Failed] = []
+        self._failed = Ending()
         self._notes: dict[str, int] = {}
         self._scored = self._failures = 0
 
@@ -61,26 +57,21 @@ class ScoreWatch:
         """Keep what the end will name."""
         if isinstance(outcome, Failed):
             self._failures += 1
-            if len(self._failed) < MOST_SHOWN:
-                self._failed.append(outcome)
+            self._failed.take(outcome)
             return
         self._scored += 1
         for note in outcome.notes:
-            self._count(note)
+            count_note(self._notes, note)
         for reason in outcome.missing.values():
             if "pip install" in reason:
-                self._count(reason)
-
-    def _count(self, note: str) -> None:
-        if note in self._notes or len(self._notes) < MOST_NOTES:
-            self._notes[note] = self._notes.get(note, 0) + 1
+                count_note(self._notes, reason)
 
     def summary(self, report: ScoreReport) -> None:
         """What failed; what there is to know; how long it took."""
-        self._tell_failed()
+        self._failed.print_failed(None)
         if self._quiet:
             return
-        console = _console()
+        console = plain_console()
         for note, count in list(self._notes.items())[:MOST_SHOWN]:
             console.print(Text(f"note    {show(note)} ({counted(count, 'file')})"))
         if len(self._notes) > MOST_SHOWN:
@@ -96,18 +87,9 @@ class ScoreWatch:
 
     def ended_early(self) -> None:
         """What failed, and how far it came."""
-        self._tell_failed()
+        self._failed.print_failed(None)
         if not self._quiet and (self._scored or self._failures):
-            _console().print(Text(f"so far: {self._scored} scored, {self._failures} failed"))
-
-    def _tell_failed(self) -> None:
-        console = _console()
-        for failed in self._failed:
-            line = Text("failed  ", style="red")
-            line.append(f"{show(failed.file.name)}: {show(failed.reason)}", style="default")
-            console.print(line)
-        if self._failures > MOST_SHOWN:
-            console.print(Text(f"        and {self._failures - MOST_SHOWN} more"))
+            plain_console().print(Text(f"so far: {self._scored} scored, {self._failures} failed"))
 
 
 def watch_for(*, quiet: bool) -> ScoreWatch:
@@ -115,7 +97,3 @@ def watch_for(*, quiet: bool) -> ScoreWatch:
     if quiet:
         return ScoreWatch(QuietWatch(), quiet=True)
     return ScoreWatch(BarWatch() if sys.stderr.isatty() else LineWatch(), quiet=False)
-
-
-def _console() -> Console:
-    return Console(stderr=True, highlight=False, soft_wrap=True)

@@ -18,6 +18,7 @@ from dataclasses import asdict, dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from raypipe.audio.rawpcm import HEADERLESS
 from raypipe.errors import AudioError, StorageError
 from raypipe.execution.isolated import Isolated, Lost
 from raypipe.execution.limits import OUR_LIMITS
@@ -155,7 +156,7 @@ class Scorer:
         if path is None:
             return Missing(f"has no reference in {show(root)}")
         ending = os.path.splitext(path)[1].lower()
-        layout = self._job.raw if ending in (".raw", ".pcm") else None
+        layout = self._job.raw if ending in HEADERLESS else None
         return self._track(path, layout, rate_hz)
 
     def _measured(self, file: AudioFile, track: Track, reference: Track | None) -> Scored:

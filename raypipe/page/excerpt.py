@@ -9,13 +9,14 @@ only be decoded from their beginning are looked at there.
 from __future__ import annotations
 
 import math
+import os
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from raypipe.audio.rawpcm import layout_of
+from raypipe.audio.rawpcm import HEADERLESS, layout_of
 from raypipe.audio.read import SoundReader, open_sound
 from raypipe.errors import AudioError, StorageError, UsageError
 from raypipe.page.gather import FileRow, Gathered, output_path
@@ -23,7 +24,7 @@ from raypipe.results.journal import key_of
 from raypipe.settings import check_raw
 from raypipe.storage import join, located, show
 from raypipe.storage.inputs import input_size
-from raypipe.storage.listing import look_at
+from raypipe.storage.listing import identified, look_at
 from raypipe.storage.store import Found
 from raypipe.types import AudioFile, RawLayout, Samples, SoundInfo, samples_in
 
@@ -138,10 +139,7 @@ def _read_both(
                 remarks.append(f"The sound {which} cannot be read: {_reason(error)}.")
         sides.append(side)
     first, second = sides
-    if first is not None and second is not None:
-        length_s = max(s.sound.shape[1] / s.rate_hz for s in (first, second))
-    else:
-        length_s = max((s.sound.shape[1] / s.rate_hz for s in sides if s is not None), default=0.0)
+    length_s = max((s.sound.shape[1] / s.rate_hz for s in sides if s is not None), default=0.0)
     channels = max((s.channels for s in sides if s is not None), default=0)
     if channels > MOST_CHANNELS_SHOWN:
         remarks.append(f"The first two of its {channels} channels are shown.")
@@ -151,7 +149,7 @@ def _read_both(
 def _read(reader: SoundReader, start_s: float, seconds: float) -> Side | None:
     info = reader.info
     start = round(start_s * info.rate_hz)
-    if reader.position > start or start > reader.position:
+    if reader.position != start:
         reader.seek(start)
     left = samples_in(seconds, info.rate_hz)
     parts = []
@@ -285,14 +283,10 @@ def _difference(row: FileRow, info: SoundInfo) -> str:
     return ""
 
 
-def _key_now(row: FileRow, path: str, found: Any, raw: RawLayout | None) -> str:
-    headerless = path.lower().endswith((".raw", ".pcm"))
-    if isinstance(found, Found):
-        size, time_ns, etag = found.size, found.mtime_ns, found.etag
-    else:
-        size, time_ns, etag = found.st_size, found.st_mtime_ns, ""
-    file = AudioFile(path, row.name, row.output, size, time_ns, raw if headerless else None, etag)
-    return key_of(file)
+def _key_now(row: FileRow, path: str, found: os.stat_result | Found, raw: RawLayout | None) -> str:
+    headerless = os.path.splitext(path)[1].lower() in HEADERLESS
+    file = AudioFile(path, row.name, row.output, 0, 0, raw if headerless else None)
+    return key_of(identified(file, found))
 
 
 def _layout(head: dict[str, Any]) -> RawLayout | None:

@@ -13,25 +13,21 @@ import glob
 import os
 import stat
 from collections.abc import Iterator
-from dataclasses import replace
 from typing import TypeAlias
 
 from raypipe.audio.probe import find_audio_suffixes
+from raypipe.audio.rawpcm import HEADERLESS
 from raypipe.audio.target import output_suffix
 from raypipe.plan.listfile import listed_paths
 from raypipe.plan.route import Route, ending_of, matcher
 from raypipe.settings import RunSettings
 from raypipe.storage import PRIVATE, is_address, located, relative, show, too_long
-from raypipe.storage.listing import look_at, look_at_all, walk
+from raypipe.storage.listing import identified, look_at, look_at_all, walk
 from raypipe.storage.store import Found
 from raypipe.types import AudioFile, Failed
 
 Look: TypeAlias = "os.stat_result | Found | OSError"
 """What a disk or a store says of a file."""
-
-HEADERLESS = (".raw", ".pcm")
-"""Endings of files that say nothing of themselves."""
-
 
 FIELD_RECORDER_JUNK = "._"
 """Start of the names of macOS's resource-fork files: they are no audio, whatever their ending."""
@@ -57,17 +53,15 @@ def _named(path: str, found: Look, route: Route, settings: RunSettings) -> Audio
     else:
         name = relative(path, route.root)
     output = output_of(name, route, settings)
-    file = AudioFile(path, name, output, 0, 0)
     if isinstance(found, OSError):
-        return Failed(file, f"cannot be read: {found.strerror or found}")
+        missing = AudioFile(path, name, output, 0, 0)
+        return Failed(missing, f"cannot be read: {found.strerror or found}")
     layout = settings.raw if ending_of(name) in HEADERLESS else None
+    file = identified(AudioFile(path, name, output, 0, 0, layout), found)
     if isinstance(found, Found):
-        file = replace(file, size=max(found.size, 0), mtime_ns=found.mtime_ns, etag=found.etag)
-        file = replace(file, layout=layout)
         if any(part in ("", ".", "..") for part in name.split("/")):
             return Failed(file, "has an empty, '.' or '..' part in its name, as no file can")
         return _fitting(file, route)
-    file = replace(file, size=found.st_size, mtime_ns=found.st_mtime_ns, layout=layout)
     if not stat.S_ISREG(found.st_mode):
         return Failed(file, f"is {_file_kind(found.st_mode)}, not a regular file")
     return _fitting(file, route)

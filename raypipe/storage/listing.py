@@ -5,12 +5,14 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from itertools import islice
 
 from raypipe.storage.address import store_of
 from raypipe.storage.paths import is_address
 from raypipe.storage.refusals import refusals
 from raypipe.storage.store import Found
+from raypipe.types import AudioFile
 
 LOOKS_AT_A_TIME = 16
 """Requests about single objects that go out side by side."""
@@ -39,6 +41,14 @@ def look_at(path: str) -> os.stat_result | Found | OSError:
         return store_of(path).stat(path) or FileNotFoundError(2, "no such object")
     except OSError as error:
         return error
+
+
+def identified(file: AudioFile, found: os.stat_result | Found) -> AudioFile:
+    """A file with what tells it from another one of its name: size, time, a store's mark."""
+    if isinstance(found, Found):
+        size = max(found.size, 0)
+        return replace(file, size=size, mtime_ns=found.mtime_ns, etag=found.etag)
+    return replace(file, size=found.st_size, mtime_ns=found.st_mtime_ns)
 
 
 def look_at_all(paths: Iterable[str]) -> Iterator[tuple[str, os.stat_result | Found | OSError]]:
