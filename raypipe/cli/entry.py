@@ -30,13 +30,16 @@ Exit codes:
   2    a setting or path that cannot be meant; nothing was done
   3    the storage or the journal refused
   4    the model is missing, broken or misdescribed
-  130  interrupted; run the same command again to go on
+  130  interrupted
 """
+GO_ON = "; run the same command again to go on"
+"""What can be said where what was done is kept."""
+EXIT_CODES_GO_ON = EXIT_CODES.rstrip() + GO_ON + "\n"
 
 
 @click.group(
     context_settings={"help_option_names": ["-h", "--help"]},
-    epilog=EXIT_CODES,
+    epilog=EXIT_CODES_GO_ON,
     no_args_is_help=False,
 )
 @click.version_option(VERSION, prog_name="raypipe")
@@ -44,9 +47,10 @@ def cli() -> None:
     """Run audio models over recordings: a file or a folder of any size, exact to the bit."""
 
 
-for command in (enhance, plan, report, score, models, bench, top, *models.commands.values()):
+for command in (plan, report, score, models, bench, top, *models.commands.values()):
     command.epilog = EXIT_CODES
-submit.epilog = EXIT_CODES + MORE_EXIT_CODES
+enhance.epilog = EXIT_CODES_GO_ON
+submit.epilog = EXIT_CODES_GO_ON + MORE_EXIT_CODES
 for command in (enhance, plan, report, score, models, bench, top, submit):
     cli.add_command(command)
 
@@ -76,10 +80,10 @@ def entry(arguments: Sequence[str]) -> int:
         click.echo(_sentence(error), err=True)
         return error.exit_code
     except (KeyboardInterrupt, click.Abort):
-        return _interrupted()
+        return _interrupted(arguments[0])
     except SystemExit as ending:
         if ending.code == signal.SIGTERM:  # while Ray starts, a handler of its own is in place
-            return _interrupted()
+            return _interrupted(arguments[0])
         raise
     except RaypipeError as error:
         lines = [show(line) for line in str(error).split("\n")]  # a model card to fill in has some
@@ -91,8 +95,9 @@ def entry(arguments: Sequence[str]) -> int:
     return code if isinstance(code, int) else 0
 
 
-def _interrupted() -> int:
-    click.echo("raypipe: interrupted; run the same command again to go on", err=True)
+def _interrupted(command: str) -> int:
+    goes_on = command in (enhance.name, submit.name)
+    click.echo(f"raypipe: interrupted{GO_ON if goes_on else ''}", err=True)
     return INTERRUPTED
 
 

@@ -59,6 +59,14 @@ def test_help_fits_eighty_columns_and_names_the_exit_codes(
         assert "..." not in text.partition("Commands:")[2].partition("Exit codes")[0]
 
 
+def test_only_what_keeps_its_work_says_that_it_goes_on(capsys: pytest.CaptureFixture[str]) -> None:
+    for command in ("enhance", "submit", "score", "report", "plan", "bench"):
+        assert entry([command, "--help"]) == 0
+        ending = capsys.readouterr().out.partition("  130  ")[2].splitlines()[0]
+        goes_on = command in ("enhance", "submit")
+        assert ending == "interrupted" + ("; run the same command again to go on" if goes_on else "")
+
+
 def test_every_setting_has_a_flag_and_every_flag_a_setting() -> None:
     @click.command()
     def nothing() -> None: ...
