@@ -27,7 +27,8 @@ from raypipe.plan.collisions import Listed
 from raypipe.plan.route import find_route
 from raypipe.settings import DEFAULT_LANES, RunSettings
 from raypipe.storage import free_bytes
-from raypipe.storage.inputs import OPENED_AT_A_TIME, opened_together
+from raypipe.storage.inputs import opened_together
+from raypipe.storage.remote import OPENED_AT_A_TIME
 from raypipe.tuning import tuned
 from raypipe.types import (
     AudioFile,

@@ -15,9 +15,10 @@ import numpy as np
 import soundfile as sf
 
 from raypipe.audio import chunks, mp3tag
+from raypipe.audio.kept_errors import Kept
 from raypipe.errors import UnreadableAudio
 from raypipe.storage import is_address
-from raypipe.storage.inputs import Kept, open_input
+from raypipe.storage.inputs import open_input
 from raypipe.types import Samples, SoundInfo, dtype_of
 
 PLAIN = frozenset(

@@ -9,6 +9,7 @@ inputs that are read by ranges, and one error class for whatever a storage says.
 - `bucket`, `bucket_hold`, `bucket_publisher`, `lease`, `scratch`: an output in a store.
 - `troubles`, `retry`, `store`, `s3`, `web`, `address`: objects in stores, by fsspec.
 - `inputs`, `listing`: files and objects alike, to be read and to be found.
+- `remote`: an object that is read as a file, by ranges.
 - `output`: the right one of these for a path or an address.
 """
 

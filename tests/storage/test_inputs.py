@@ -20,7 +20,8 @@ from raypipe.audio.read import open_sound
 from raypipe.errors import StorageError, UnreadableAudio, UsageError
 from raypipe.storage import retry
 from raypipe.storage.address import forget_stores, store_of
-from raypipe.storage.inputs import HEAD_BYTES, MOST_BYTES, open_input, opened_together
+from raypipe.storage.inputs import open_input, opened_together
+from raypipe.storage.remote import HEAD_BYTES, MOST_BYTES
 from tests.signals import noise
 from tests.stores import S3, Fault, each, first
 
