@@ -11,35 +11,22 @@ import os
 import threading
 from collections.abc import Hashable
 from dataclasses import dataclass, field
-from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from raypipe.arrays import as_given, as_sound, info_of
 from raypipe.dsp.blend import cleaned_share
 from raypipe.errors import UsageError
 from raypipe.inference.card import ModelCard
 from raypipe.inference.zoo import find_model, load_lane_model
-from raypipe.pipelines.enhance import Enhance, Job, Made
+from raypipe.pipelines.enhance import Enhance, Job
+from raypipe.pipelines.together import Together
 from raypipe.settings import DEFAULT_LANES, DEFAULT_MODEL, make_settings
-from raypipe.types import MOST_HZ, SoundInfo, State
+from raypipe.types import SoundInfo, State
 
 ANY_RATE_HZ = 16_000
 """Of a stream that states none through a model that takes any: then the number is moot."""
-
-
-@dataclass(slots=True, eq=False)
-class _Asked:
-    """A job that a thread waits for."""
-
-    job: Job
-    made: Made | None = None
-    error: Exception | None = None
-
-    @property
-    def waits(self) -> bool:
-        """True until it has been stepped, or could not be."""
-        return self.made is None and self.error is None
 
 
 @dataclass(slots=True, eq=False)
@@ -117,10 +104,9 @@ class Enhancer:
     ) -> None:
         self._enhance = load_enhance(model, lanes, rate_hz, atten_limit_db, mix)
         self.card: ModelCard = self._enhance.model.card
-        self._asked: list[_Asked] = []
-        self._asking = threading.Lock()
-        self._stepping = threading.Lock()
+        self._together = Together(self._enhance)
         self._sessions: dict[Hashable, _Session] = {}
+        self._naming = threading.Lock()
 
     def process(self, samples: ArrayLike, rate_hz: int) -> NDArray[np.float32]:
         """Process a whole sound.
@@ -143,8 +129,8 @@ class Enhancer:
             If the array has another number of dimensions, no channel, or is no finite sound.
         """
         sound, flat = as_sound(samples)
-        made = self._step(Job(info_of(rate_hz, len(sound)), sound, 0, True, None))
-        return _as_given(made.sound, flat)
+        made = self._together.step(Job(info_of(rate_hz, len(sound)), sound, 0, True, None))
+        return as_given(made.sound, flat)
 
     def process_audio(
         self, session_id: Hashable, audio: ArrayLike, rate_hz: int | None = None
@@ -178,10 +164,12 @@ class Enhancer:
         with session.turn:
             if session.ended:
                 raise UsageError(f"session {session_id!r} was ended by another thread")
-            made = self._step(Job(session.info, sound, session.start, False, session.state))
+            made = self._together.step(
+                Job(session.info, sound, session.start, False, session.state)
+            )
             session.start += sound.shape[1]
             session.state = made.state
-        return _as_given(made.sound, flat)
+        return as_given(made.sound, flat)
 
     def end_session(self, session_id: Hashable) -> NDArray[np.float32]:
         """End a session's stream and give what was still inside.
@@ -191,7 +179,7 @@ class Enhancer:
         UsageError
             If there is no such session.
         """
-        with self._asking:
+        with self._naming:
             session = self._sessions.get(session_id)
         if session is None:
             raise UsageError(f"there is no session {session_id!r}")
@@ -199,17 +187,19 @@ class Enhancer:
         with session.turn:
             if session.ended:
                 raise UsageError(f"session {session_id!r} was ended by another thread")
-            made = self._step(Job(session.info, nothing, session.start, True, session.state))
+            made = self._together.step(
+                Job(session.info, nothing, session.start, True, session.state)
+            )
             session.ended = True
-            with self._asking:
+            with self._naming:
                 del self._sessions[session_id]
-        return _as_given(made.sound, session.flat)
+        return as_given(made.sound, session.flat)
 
     def _session(
         self, session_id: Hashable, channels: int, flat: bool, rate_hz: int | None
     ) -> _Session:
         """The session of this name, begun if it is new."""
-        with self._asking:
+        with self._naming:
             session = self._sessions.get(session_id)
             if session is None:
                 if rate_hz is None:
@@ -226,86 +216,3 @@ class Enhancer:
                 f"session {session_id!r} runs at {session.info.rate_hz} Hz, not {rate_hz}"
             )
         return session
-
-    def _step(self, job: Job) -> Made:
-        """Step this job together with those that other threads ask for in the meantime.
-
-        Whoever gets the turn steps all that were asked for until then; the others find theirs
-        made when they get it.
-        """
-        mine = _Asked(job)
-        with self._asking:
-            self._asked.append(mine)
-        with self._stepping:
-            if mine.waits:
-                self._step_all(mine)
-        if mine.error is not None:
-            raise mine.error
-        assert mine.made is not None, "whoever has the turn steps all that were asked for"
-        return mine.made
-
-    def _step_all(self, mine: _Asked) -> None:
-        with self._asking:
-            asked, self._asked = self._asked, []
-        try:
-            try:
-                made = self._enhance.step([one.job for one in asked])
-            except Exception:
-                self._step_each(asked)  # one of them is at fault; the others must not suffer
-                return
-            for one, its in zip(asked, made, strict=True):
-                one.made = its
-        except BaseException:  # Ctrl-C is this thread's own: the others step theirs themselves
-            with self._asking:
-                self._asked[:0] = [one for one in asked if one.waits and one is not mine]
-            raise
-
-    def _step_each(self, asked: list[_Asked]) -> None:
-        for one in asked:
-            try:
-                (one.made,) = self._enhance.step([one.job])
-            except Exception as error:
-                one.error = error
-
-
-def as_sound(samples: ArrayLike) -> tuple[NDArray[np.float32], bool]:
-    """An array as a model takes it, ``(channels, samples)``, and whether it was given flat.
-
-    Raises
-    ------
-    UsageError
-        If it has another number of dimensions, no channel, or is no finite sound.
-    """
-    try:
-        array: NDArray[Any] = np.asarray(samples)
-    except ValueError as error:
-        raise UsageError(f"samples do not make an array: {error}") from error
-    if array.ndim not in (1, 2) or (array.ndim == 2 and not len(array)):
-        raise UsageError(
-            f"samples must have shape (samples,) or (channels, samples), not {array.shape}"
-        )
-    if array.dtype.kind != "f":
-        raise UsageError(f"samples must be floats with full scale at 1, not {array.dtype}")
-    with np.errstate(over="ignore"):
-        sound = np.atleast_2d(array).astype(np.float32, copy=False)
-    if not np.isfinite(sound).all():
-        raise UsageError("samples must be finite; there is NaN or infinity among them")
-    return sound, array.ndim == 1
-
-
-def _as_given(sound: NDArray[Any], flat: bool) -> NDArray[np.float32]:
-    plain: NDArray[np.float32] = sound[0] if flat else sound
-    return plain
-
-
-def info_of(rate_hz: int, channels: int) -> SoundInfo:
-    """What would be said of a file that holds such an array.
-
-    Raises
-    ------
-    UsageError
-        If this can be no rate.
-    """
-    if not isinstance(rate_hz, int | np.integer) or not 1 <= rate_hz <= MOST_HZ:
-        raise UsageError(f"rate_hz must be a whole number from 1 to {MOST_HZ}, not {rate_hz!r}")
-    return SoundInfo(int(rate_hz), channels, None, "ARRAY", "FLOAT")

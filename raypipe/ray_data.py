@@ -31,9 +31,10 @@ from typing import Any
 
 import numpy as np
 
+from raypipe.arrays import as_given, as_sound, info_of
 from raypipe.audio.probe import find_audio_suffixes
 from raypipe.audio.read import open_sound
-from raypipe.enhancer import as_sound, info_of, load_enhance
+from raypipe.enhancer import load_enhance
 from raypipe.errors import AudioError, UnsupportedAudio, UsageError
 from raypipe.pipelines.enhance import Job
 from raypipe.settings import DEFAULT_LANES, DEFAULT_MODEL, make_settings
@@ -160,7 +161,7 @@ class EnhanceBatches:
             made[RATE] = np.array([row.info.rate_hz if row.info else 0 for row in rows], np.int64)
             if not self._keep_bytes:
                 del made[ENCODED]
-        made[SOUND] = [row.sound[0] if row.flat else row.sound for row in rows]
+        made[SOUND] = [as_given(row.sound, row.flat) for row in rows]
         if not self._raises:
             made[ERROR] = [row.error for row in rows]
         return made

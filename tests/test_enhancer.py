@@ -151,7 +151,7 @@ def test_what_threads_ask_for_together_is_stepped_together(monkeypatch: pytest.M
         first = pool.submit(enhancer.process, noise(500), RATE_HZ)
         inside.wait(10)
         others = [pool.submit(enhancer.process, noise(500, seed=n), RATE_HZ) for n in range(8)]
-        wait_until(lambda: len(enhancer._asked) == 8)
+        wait_until(lambda: len(enhancer._together._asked) == 8)
         go_on.set()
         for each in (first, *others):
             each.result(10)
@@ -170,7 +170,7 @@ def test_one_faulty_job_does_not_harm_those_that_step_with_it(
         inside.wait(10)
         faulty = [pool.submit(enhancer.process, poison, RATE_HZ) for _ in range(2)]
         good = [pool.submit(enhancer.process, noise(500, seed=n), RATE_HZ) for n in range(6)]
-        wait_until(lambda: len(enhancer._asked) == 8)
+        wait_until(lambda: len(enhancer._together._asked) == 8)
         go_on.set()
         errors = [each.exception(10) for each in faulty]
         assert [type(error) for error in errors] == [ZeroDivisionError, ZeroDivisionError]
@@ -208,7 +208,7 @@ def test_an_interrupt_of_one_thread_is_not_anothers(monkeypatch: pytest.MonkeyPa
         asked = [pool.submit(ask, 0)]
         inside.wait(10)
         asked += [pool.submit(ask, number) for number in range(1, 5)]
-        wait_until(lambda: len(enhancer._asked) == 4)
+        wait_until(lambda: len(enhancer._together._asked) == 4)
         go_on.set()
         made = [each.result(10) for each in asked]
     interrupted = [isinstance(one, KeyboardInterrupt) for one in made]

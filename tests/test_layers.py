@@ -40,8 +40,9 @@ MAY_IMPORT: dict[str, set[str]] = {
     "score_loop": BASE | {"plan", "execution", "results"},
     "scoring": BASE | {"quality", "plan", "execution", "results", "driver", "score_loop"},
     "survey": BASE | SOUND | {"plan", "execution", "pipelines", "driver", "tuning"},
-    "enhancer": BASE | SOUND | {"pipelines"},
-    "ray_data": BASE | SOUND | {"pipelines", "enhancer"},
+    "arrays": {"errors", "types"},
+    "enhancer": BASE | SOUND | {"pipelines", "arrays"},
+    "ray_data": BASE | SOUND | {"pipelines", "arrays", "enhancer"},
     "cli": BASE
     | SOUND
     | {"quality", "pipelines", "plan", "execution", "results", "monitoring", "page"}
