@@ -1,9 +1,9 @@
 """The loop in the middle of a run: opens files, feeds workers, reads events.
 
-Decides nothing itself: which segments step together is the schedule's word,
-where they do is the executor's. It keeps the bounds (open files, batches in
-flight, sound that waits to be written) and makes sure that each file ends in
-exactly one outcome.
+Decides nothing itself: which segments step together is the schedule's word, how
+long they may take the deadlines', where they do it the executor's. It keeps the
+bounds (open files, batches in flight, sound that waits to be written) and makes
+sure that each file ends in exactly one outcome.
 """
 
 from __future__ import annotations
@@ -26,43 +26,24 @@ from raypipe.execution.events import (
 from raypipe.monitoring.monitor import Monitor
 from raypipe.monitoring.standing import Queues
 from raypipe.plan.collisions import Listed
+from raypipe.plan.deadlines import Deadlines
 from raypipe.plan.schedule import Schedule
 from raypipe.results.report import RunReport
 from raypipe.settings import RunSettings
-from raypipe.storage import is_address
 from raypipe.telemetry import Progress, add_up
 from raypipe.types import (
     AudioFile,
-    BatchResult,
     Collected,
     Done,
     Failed,
-    FrameBatch,
     Gap,
     Outcome,
     Published,
-    Segment,
     Stepped,
 )
 
 WAIT_S = 0.5
 """Longest wait for an event, so that progress is told and Ctrl-C is heard."""
-
-PATIENCE_S = 60.0
-"""Grace of every batch: slow disks, a busy machine, the first call of a cold worker."""
-
-STORE_PATIENCE_S = 600.0
-"""As much again where it is read from a store: a throttled one, whose every call is tried for a
-minute, must not look like a file that hangs its worker."""
-
-UNMEASURED_PACE = 2.0
-"""Seconds that a second of one lane may take while no batch has come back yet ..."""
-
-SLOWER_THAN_MEASURED = 20.0
-"""... and how many times the slowest pace so far it may take from then on ..."""
-
-SLOWEST_DECODING_X_REAL_TIME = 20.0
-"""... with as much again as what must be decoded to get to its start takes at this speed."""
 
 MOST_BACKLOG_EACH = 3
 """Unwritten batches for each worker at which no further batch is sent out."""
@@ -124,7 +105,7 @@ class Dispatch:
         self.progress.all_listed = listed.complete
         self._monitor = monitor
         self._listed_before, self._seen = listed.files, 0
-        self._pace_s: float | None = None
+        self._deadlines = Deadlines(settings.timeout_s)
         self._todo: Iterator[AudioFile | Outcome] | None = todo
         self._has: dict[str, int] = {}
         self._collector: dict[int, int] = {}
@@ -187,22 +168,7 @@ class Dispatch:
             for worker, count in self._has.items():
                 if count <= depth and (batch := self.schedule.take(worker)):
                     self._has[worker] += 1
-                    self.executor.submit(worker, batch, self._timeout_s(batch))
-
-    def _timeout_s(self, batch: FrameBatch) -> float:
-        if self.settings.timeout_s is not None:
-            return self.settings.timeout_s
-        sound_s = sum(_lane_seconds(segment, batch.segment_s) for segment in batch.segments)
-        again_s = sum(
-            s.start / s.info.rate_hz for s in batch.segments if s.info and s.info.sequential
-        )
-        far = any(is_address(segment.file.path) for segment in batch.segments)
-        patience_s = PATIENCE_S + (STORE_PATIENCE_S if far else 0.0)
-        return patience_s + sound_s * self._slowest() + again_s / SLOWEST_DECODING_X_REAL_TIME
-
-    def _slowest(self) -> float:
-        """Seconds that a second of one lane may take."""
-        return UNMEASURED_PACE if self._pace_s is None else SLOWER_THAN_MEASURED * self._pace_s
+                    self.executor.submit(worker, batch, self._deadlines.timeout_s(batch))
 
     def _take(self, event: Event) -> None:
         if isinstance(event, BatchDone):
@@ -263,7 +229,7 @@ class Dispatch:
         totals.batches += 1
         if self._monitor is not None:
             self._monitor.stepped(event.worker, result)
-        self._measure(batch, result)
+        self._deadlines.learn(result)
         for segment, answer in zip(batch.segments, result.answers, strict=True):
             if isinstance(answer, Stepped) and answer.ticket in self.schedule:
                 self._count(segment.file, answer, first=segment.info is None)
@@ -273,16 +239,6 @@ class Dispatch:
         for ticket in gone:
             self._collector.pop(ticket, None)
         self.executor.collect(result.number, gone)
-
-    def _measure(self, batch: FrameBatch, result: BatchResult) -> None:
-        """Keep the slowest pace of a batch, for the deadlines of those to come."""
-        lane_s = sum(
-            answer.read / answer.info.rate_hz * answer.info.channels
-            for answer in result.answers
-            if isinstance(answer, Stepped)
-        )
-        if lane_s >= 1:
-            self._pace_s = max(self._pace_s or 0.0, sum(result.busy_s.values()) / lane_s)
 
     def _count(self, file: AudioFile, answer: Stepped, *, first: bool) -> None:
         self.progress.audio_s += answer.read / answer.info.rate_hz
@@ -359,12 +315,3 @@ class Dispatch:
             len(self.schedule), self.schedule.ready, sum(self._has.values()),
             self.executor.backlog(),
         )  # fmt: skip
-
-
-def _lane_seconds(segment: Segment, segment_s: float) -> float:
-    """Sound in a segment, as far as it is known before it is read, times its lanes."""
-    info = segment.info
-    if info is None:
-        return segment_s
-    left_s = segment_s if info.frames is None else (info.frames - segment.start) / info.rate_hz
-    return info.channels * max(1.0, min(segment_s, left_s))

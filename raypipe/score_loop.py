@@ -22,6 +22,7 @@ from raypipe.execution.events import (
 )
 from raypipe.execution.scorer import ScoreJob
 from raypipe.plan.collisions import Listed
+from raypipe.plan.deadlines import PATIENCE_S, STORE_PATIENCE_S
 from raypipe.plan.route import Route
 from raypipe.plan.scan import scan
 from raypipe.plan.schedule import Schedule
@@ -34,14 +35,8 @@ from raypipe.types import AudioFile, Failed, FrameBatch, Scored
 WAIT_S = 0.5
 """Longest wait for an event, so that progress is told and Ctrl-C is heard."""
 
-PATIENCE_S = 60.0
-"""Grace of every file: slow disks, a busy machine."""
-
-STORE_PATIENCE_S = 600.0
-"""As much again where it is read from a store."""
-
 DEEP_S = 600.0
-"""As much again for DNSMOS, PESQ and STOI: their work on one file is bounded, see `Scorer`."""
+"""More for DNSMOS, PESQ and STOI: their work on one file is bounded, see `Scorer`."""
 
 SLOWEST_BYTES_PER_SECOND = 20_000
 """Slowest reading and measuring: ten times real time for 16 kbit/s."""
