@@ -121,7 +121,7 @@ class Clock:
 
 def watched(arguments: Sequence[str]) -> None:
     """``raypipe enhance`` in this process, up to its first batch; prints what it took as JSON."""
-    from raypipe import driver
+    from raypipe import work
     from raypipe.cli.entry import entry
     from raypipe.dispatch import Dispatch
     from raypipe.execution.inline import InlineExecutor
@@ -136,7 +136,7 @@ def watched(arguments: Sequence[str]) -> None:
         facts["peak_bytes"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
         raise KeyboardInterrupt
 
-    place: Any = driver
+    place: Any = work
     place.refuse_collisions = clock.around("first scan", place.refuse_collisions)
     place.Journal = clock.around("journal", place.Journal)
     executors: Iterable[Any] = (InlineExecutor, RayExecutor)

@@ -15,11 +15,11 @@ from functools import partial
 from itertools import islice
 from pathlib import Path
 
-from raypipe.driver import SMALL_JOB_BYTES, works_inline
 from raypipe.errors import ModelError, UsageError
 from raypipe.execution.events import Executor
 from raypipe.execution.inline import InlineExecutor
 from raypipe.execution.scorer import ScoreJob, Scorer
+from raypipe.executors import SMALL_JOB_BYTES, works_inline
 from raypipe.machine import usable_cpus
 from raypipe.plan.collisions import PATIENCE, Listed
 from raypipe.plan.route import Route, find_source

@@ -18,9 +18,9 @@ from itertools import islice
 
 from raypipe.audio.probe import probe
 from raypipe.audio.target import target_for
-from raypipe.driver import preview, works_inline
 from raypipe.errors import AudioError
 from raypipe.execution.worker import Worker, WorkerJob
+from raypipe.executors import works_inline
 from raypipe.inference.zoo import find_model
 from raypipe.machine import usable_cpus
 from raypipe.plan.collisions import Listed
@@ -41,6 +41,7 @@ from raypipe.types import (
     SoundTarget,
     Stepped,
 )
+from raypipe.work import preview
 
 CALIBRATION_S = 0.5
 """Time that the calibration takes, or one call where that takes longer."""

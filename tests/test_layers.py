@@ -12,7 +12,10 @@ PACKAGE = Path(__file__).resolve().parents[1] / "raypipe"
 
 BASE = {"errors", "types", "settings", "storage", "telemetry", "version", "machine"}
 SOUND = {"audio", "dsp", "inference"}
-DRIVING = {"driver", "scoring", "dispatch", "survey", "enhancer", "ray_data", "tuning"}
+DRIVING = {
+    "driver", "work", "executors", "dispatch", "scoring", "survey", "tuning", "enhancer",
+    "ray_data",
+}  # fmt: skip
 
 MAY_IMPORT: dict[str, set[str]] = {
     "version": set(),
@@ -34,12 +37,13 @@ MAY_IMPORT: dict[str, set[str]] = {
     "monitoring": BASE,
     "tuning": BASE | {"inference"},
     "dispatch": BASE | {"plan", "execution", "results", "monitoring"},
+    "work": BASE | {"inference", "plan", "results"},
+    "executors": BASE | {"plan", "execution", "results", "tuning", "work"},
     "driver": BASE
-    | SOUND
-    | {"plan", "execution", "results", "pipelines", "monitoring", "dispatch", "tuning"},
+    | {"inference", "plan", "execution", "results", "monitoring", "dispatch", "work", "executors"},
     "score_loop": BASE | {"plan", "execution", "results"},
-    "scoring": BASE | {"quality", "plan", "execution", "results", "driver", "score_loop"},
-    "survey": BASE | SOUND | {"plan", "execution", "pipelines", "driver", "tuning"},
+    "scoring": BASE | {"quality", "plan", "execution", "results", "executors", "score_loop"},
+    "survey": BASE | SOUND | {"plan", "execution", "pipelines", "work", "executors", "tuning"},
     "arrays": {"errors", "types"},
     "enhancer": BASE | SOUND | {"pipelines", "arrays"},
     "ray_data": BASE | SOUND | {"pipelines", "arrays", "enhancer"},
@@ -54,7 +58,7 @@ FACE = "__init__"
 """The package's own face: it may import anything, and nothing inside imports from it."""
 
 MEET_IN_THE_DRIVER = {"plan", "execution", "results"}
-MEETING_PLACES = {"driver", "dispatch", "survey", "scoring", "score_loop"}
+MEETING_PLACES = {"driver", "work", "executors", "dispatch", "survey", "scoring", "score_loop"}
 
 MAY_IMPORT_RAY = {"execution", "serve", "monitoring"}
 NEVER_AT_RUN_TIME = {"tensorflow", "tf_keras", "keras", "torch"}

@@ -93,8 +93,8 @@ def enhance(
 
 
 def _dry_run(source: str, output: str, settings: RunSettings, *, quiet: bool, as_json: bool) -> int:
-    from raypipe.driver import preview
     from raypipe.types import AudioFile, Done, Failed
+    from raypipe.work import preview
 
     counts = {"to do": 0, "skipped": 0, "failed": 0}
     for item in preview(source, output, settings):
