@@ -17,6 +17,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, Any
 
+from raypipe.configuration import make_settings
 from raypipe.errors import (
     AudioError,
     ModelError,
@@ -24,7 +25,7 @@ from raypipe.errors import (
     StorageError,
     UsageError,
 )
-from raypipe.settings import DEFAULT_LANES, RunSettings, make_settings
+from raypipe.settings import DEFAULT_LANES, RunSettings
 from raypipe.types import Done, Failed, Outcome, Skipped
 from raypipe.version import VERSION as __version__
 

@@ -16,13 +16,14 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from raypipe.arrays import as_given, as_sound, info_of
+from raypipe.configuration import make_settings
 from raypipe.dsp.blend import cleaned_share
 from raypipe.errors import UsageError
 from raypipe.inference.card import ModelCard
 from raypipe.inference.zoo import find_model, load_lane_model
 from raypipe.pipelines.enhance import Enhance, Job
 from raypipe.pipelines.together import Together
-from raypipe.settings import DEFAULT_LANES, DEFAULT_MODEL, make_settings
+from raypipe.settings import DEFAULT_LANES, DEFAULT_MODEL
 from raypipe.types import SoundInfo, State
 
 ANY_RATE_HZ = 16_000

@@ -34,10 +34,11 @@ import numpy as np
 from raypipe.arrays import as_given, as_sound, info_of
 from raypipe.audio.probe import find_audio_suffixes
 from raypipe.audio.read import open_sound
+from raypipe.configuration import make_settings
 from raypipe.enhancer import load_enhance
 from raypipe.errors import AudioError, UnsupportedAudio, UsageError
 from raypipe.pipelines.enhance import Job
-from raypipe.settings import DEFAULT_LANES, DEFAULT_MODEL, make_settings
+from raypipe.settings import DEFAULT_LANES, DEFAULT_MODEL
 from raypipe.storage import storage_error
 from raypipe.types import RawLayout, Samples, SoundInfo
 

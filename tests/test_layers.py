@@ -23,6 +23,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "errors": set(),
     "types": {"errors"},
     "settings": {"errors", "types"},
+    "configuration": {"errors", "types", "settings"},
     "storage": {"errors", "types"},
     "telemetry": {"errors", "types"},
     "audio": BASE,
@@ -45,11 +46,12 @@ MAY_IMPORT: dict[str, set[str]] = {
     "scoring": BASE | {"quality", "plan", "execution", "results", "executors", "score_loop"},
     "survey": BASE | SOUND | {"plan", "execution", "pipelines", "work", "executors", "tuning"},
     "arrays": {"errors", "types"},
-    "enhancer": BASE | SOUND | {"pipelines", "arrays"},
-    "ray_data": BASE | SOUND | {"pipelines", "arrays", "enhancer"},
+    "enhancer": BASE | SOUND | {"configuration", "pipelines", "arrays"},
+    "ray_data": BASE | SOUND | {"configuration", "pipelines", "arrays", "enhancer"},
     "cli": BASE
     | SOUND
     | {"quality", "pipelines", "plan", "execution", "results", "monitoring", "page"}
+    | {"configuration"}
     | DRIVING,
 }
 """What each room may import from besides itself. A room is a folder or a file of the package."""

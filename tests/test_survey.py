@@ -11,10 +11,11 @@ import pytest
 import soundfile as sf
 
 import raypipe
+from raypipe.configuration import make_settings
 from raypipe.errors import ModelError, UsageError
 from raypipe.inference.lanes import Block, LaneModel
 from raypipe.inference.zoo import find_model, load_lane_model
-from raypipe.settings import RunSettings, make_settings
+from raypipe.settings import RunSettings
 from raypipe.survey import RAY_START_S, Kind, Survey, calibrate, survey
 from raypipe.types import AudioFile, State
 from tests.signals import noise

@@ -8,7 +8,8 @@ from typing import Any, TypeVar
 
 import click
 
-from raypipe.settings import CLIP_RULES, DEFAULT_MODEL, EXECUTORS, RunSettings, make_settings
+from raypipe.configuration import make_settings
+from raypipe.settings import CLIP_RULES, DEFAULT_MODEL, EXECUTORS, RunSettings
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 

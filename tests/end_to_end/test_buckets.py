@@ -18,9 +18,9 @@ import raypipe
 from raypipe import driver
 from raypipe.cli.entry import entry
 from raypipe.cli.watching import QuietWatch
+from raypipe.configuration import make_settings
 from raypipe.errors import StorageError, UsageError
 from raypipe.monitoring.boards import machine_standings
-from raypipe.settings import make_settings
 from raypipe.storage import retry
 from tests.signals import noise
 from tests.stores import S3, Fault, each, first

@@ -12,10 +12,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from raypipe.configuration import parse_raw
 from raypipe.errors import StorageError
 from raypipe.results import report as report_module
 from raypipe.results.report import RunReport, entry_of, settings_facts
-from raypipe.settings import RunSettings, parse_raw
+from raypipe.settings import RunSettings
 from raypipe.types import Done, Failed, Levels, Outcome, Skipped
 from tests.results.made import audio_file, done, info
 
