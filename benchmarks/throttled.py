@@ -200,7 +200,7 @@ class Watched(RayExecutor):
 
 
 class Meter:
-    """Looks on (`raypipe.dispatch.Watch`) and breaks the run off when its window is over."""
+    """Looks on (`raypipe.tally.Watch`) and breaks the run off when its window is over."""
 
     def __init__(self, executor: Watched, report: RunReport, load: Load) -> None:
         self._executor, self._report, self._load = executor, report, load

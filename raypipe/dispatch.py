@@ -8,9 +8,7 @@ sure that each file ends in exactly one outcome.
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Protocol
 
 from raypipe.errors import TooManyFailures
 from raypipe.execution.events import (
@@ -30,36 +28,15 @@ from raypipe.plan.deadlines import Deadlines
 from raypipe.plan.schedule import Schedule
 from raypipe.results.report import RunReport
 from raypipe.settings import RunSettings
-from raypipe.telemetry import Progress, add_up
-from raypipe.types import (
-    AudioFile,
-    Collected,
-    Done,
-    Failed,
-    Gap,
-    Outcome,
-    Published,
-    Stepped,
-)
+from raypipe.tally import Tally, Watch
+from raypipe.telemetry import Progress
+from raypipe.types import AudioFile, Collected, Failed, Gap, Outcome, Published, Stepped
 
 WAIT_S = 0.5
 """Longest wait for an event, so that progress is told and Ctrl-C is heard."""
 
 MOST_BACKLOG_EACH = 3
 """Unwritten batches for each worker at which no further batch is sent out."""
-
-
-class Watch(Protocol):
-    """Somebody who looks on."""
-
-    def progress(self, progress: Progress) -> None:
-        """Called often; must return at once."""
-
-    def outcome(self, outcome: Outcome) -> None:
-        """Called once for each file."""
-
-    def note(self, text: str) -> None:
-        """Something that a person may want to know."""
 
 
 class Dispatch:
@@ -99,18 +76,16 @@ class Dispatch:
         watch: Watch | None = None,
         monitor: Monitor | None = None,
     ) -> None:
-        self.schedule, self.executor, self.report = schedule, executor, report
-        self.settings, self.watch, self._published = settings, watch, published
-        self.progress = Progress(listed=listed.files, total_bytes=listed.bytes)
-        self.progress.all_listed = listed.complete
-        self._monitor = monitor
-        self._listed_before, self._seen = listed.files, 0
+        self.schedule, self.executor, self.settings = schedule, executor, settings
+        self._published = published
+        progress = Progress(
+            listed=listed.files, total_bytes=listed.bytes, all_listed=listed.complete
+        )
+        self._tally = Tally(report, progress, begin_s, watch, monitor)
         self._deadlines = Deadlines(settings.timeout_s)
         self._todo: Iterator[AudioFile | Outcome] | None = todo
         self._has: dict[str, int] = {}
         self._collector: dict[int, int] = {}
-        self._begin_s = begin_s
-        self._ready_s: float | None = None
 
     def run(self) -> None:
         """Go on until every file has its outcome.
@@ -130,8 +105,8 @@ class Dispatch:
                 break
             for event in self.executor.events(WAIT_S):
                 self._take(event)
-            self._tell()
-        self._tell()
+            self._tally.tell(self._queues)
+        self._tally.tell(self._queues)
 
     def _open_files(self) -> None:
         enough = self.schedule.workers * self.schedule.lanes
@@ -142,19 +117,14 @@ class Dispatch:
             item = next(self._todo, None)
             if item is None:
                 self._todo = None
-                self.progress.all_listed = True
+                self._tally.all_listed()
                 return
-            file = item if isinstance(item, AudioFile) else item.file
-            self._seen += 1
-            if self._seen > self._listed_before:
-                self.progress.listed += 1
-                self.progress.total_bytes += file.size
+            self._tally.listed(item)
             if isinstance(item, AudioFile):
                 self._open(item)
             else:
-                self.progress.total_bytes -= file.size
                 self._end(item)
-                self._tell()
+                self._tally.tell(self._queues)
 
     def _open(self, file: AudioFile) -> None:
         collector = self.executor.choose_collector()
@@ -180,17 +150,12 @@ class Dispatch:
                 if answer.ticket in self.schedule:
                     self._collected(answer)
         elif isinstance(event, WorkerReady):
-            self._ready_s = self._ready_s or time.monotonic()
-            self.report.totals.startup_s = self._ready_s - self._begin_s
             self._has[event.worker] = 0
-            if self._monitor is not None:
-                self._monitor.ready(event.worker)
+            self._tally.worker_ready(event.worker)
         elif isinstance(event, WorkerRetired):
             self._has.pop(event.worker, None)
             self.schedule.forget_worker(event.worker)
-            self.report.totals.retired_workers += 1
-            if self._monitor is not None:
-                self._monitor.lost(event.worker)
+            self._tally.worker_retired(event.worker)
         elif isinstance(event, WorkerLost):
             self._worker_lost(event)
         else:
@@ -198,11 +163,7 @@ class Dispatch:
 
     def _worker_lost(self, event: WorkerLost) -> None:
         self._has.pop(event.worker, None)
-        totals = self.report.totals
-        totals.worker_restarts += 1
-        totals.lost_batches += (event.running is not None) + len(event.waiting)
-        if self._monitor is not None:
-            self._monitor.lost(event.worker)
+        self._tally.worker_lost(event.worker, (event.running is not None) + len(event.waiting))
         self.schedule.forget_worker(event.worker)
         for failed in self.schedule.lost(
             event.running, event.waiting, event.why, node_lost=event.node_lost
@@ -213,7 +174,7 @@ class Dispatch:
         if isinstance(answer, Gap):  # of a file whose loss was not told before: our own mistake
             raise AssertionError(answer.text)
         if isinstance(answer, Published):
-            self.report.totals.publish_s += answer.publish_s
+            self._tally.totals.publish_s += answer.publish_s
             self._close(answer.ticket, answer.done)
         else:
             self._close(answer.ticket, Failed(self.schedule.file(answer.ticket), answer.reason))
@@ -222,17 +183,11 @@ class Dispatch:
         result = event.result
         batch = self.schedule.batch(result.number)
         assert batch is not None, f"batch {result.number} was never sent"
-        totals = self.report.totals
-        totals.busy_s = add_up((totals.busy_s, result.busy_s))
-        totals.lane_s += result.lane_s
-        totals.longest_s += result.longest_s
-        totals.batches += 1
-        if self._monitor is not None:
-            self._monitor.stepped(event.worker, result)
+        self._tally.batch_done(event.worker, result)
         self._deadlines.learn(result)
         for segment, answer in zip(batch.segments, result.answers, strict=True):
             if isinstance(answer, Stepped) and answer.ticket in self.schedule:
-                self._count(segment.file, answer, first=segment.info is None)
+                self._tally.heard(segment.file, answer, first=segment.info is None)
         for failed in self.schedule.stepped(result):
             self._end(failed)
         gone = [s.ticket for s in batch.segments if s.ticket not in self.schedule]
@@ -240,19 +195,11 @@ class Dispatch:
             self._collector.pop(ticket, None)
         self.executor.collect(result.number, gone)
 
-    def _count(self, file: AudioFile, answer: Stepped, *, first: bool) -> None:
-        self.progress.audio_s += answer.read / answer.info.rate_hz
-        self.report.totals.audio_in_s = self.progress.audio_s
-        if first:
-            self.progress.opened_bytes += file.size
-            frames = answer.info.frames if answer.info.frames is not None else answer.read
-            self.progress.known_s += frames / answer.info.rate_hz
-
     def _collector_lost(self, event: CollectorLost) -> None:
         """Begin its files again, but for those that it had still put in place."""
         tickets = event.tickets
         if tickets is None:
-            self.report.totals.collector_restarts += 1
+            self._tally.totals.collector_restarts += 1
             tickets = self.schedule.tickets_of(event.collector)
         tickets = tuple(ticket for ticket in tickets if ticket in self.schedule)
         published = self._published([self.schedule.file(ticket) for ticket in tickets])
@@ -268,7 +215,7 @@ class Dispatch:
                 self._end(again)
             else:
                 self._collector[again] = collector
-                self.report.totals.reopened_files += 1
+                self._tally.totals.reopened_files += 1
             if event.tickets is not None:
                 self.executor.drop(event.collector, ticket)
 
@@ -286,29 +233,10 @@ class Dispatch:
 
     def _end(self, outcome: Outcome) -> None:
         """The one place where a file gets its outcome."""
-        self.report.add(outcome)
-        if isinstance(outcome, Done):
-            self.progress.done += 1
-        elif isinstance(outcome, Failed):
-            self.progress.failed += 1
-        else:
-            self.progress.skipped += 1
-        if self.watch is not None:
-            self.watch.outcome(outcome)
+        self._tally.ended(outcome)
         most = self.settings.max_failures
-        if most is not None and self.report.totals.failed >= most:
+        if most is not None and self._tally.totals.failed >= most:
             raise TooManyFailures(f"stopped: {most} files have failed (--max-failures {most})")
-
-    def _tell(self) -> None:
-        now_s = time.monotonic()
-        if self._ready_s is not None:
-            self.progress.working_s = now_s - self._ready_s
-            working_s = max(self.progress.working_s, 1e-9)
-            self.report.totals.x_real_time = self.report.totals.audio_s / working_s
-        if self.watch is not None:
-            self.watch.progress(self.progress)
-        if self._monitor is not None:
-            self._monitor.look(self.progress, self._queues)
 
     def _queues(self) -> Queues:
         return Queues(

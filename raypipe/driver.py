@@ -16,7 +16,7 @@ from functools import partial
 
 import numpy as np
 
-from raypipe.dispatch import Dispatch, Watch
+from raypipe.dispatch import Dispatch
 from raypipe.errors import RaypipeError, StorageError, UsageError
 from raypipe.execution.events import Executor
 from raypipe.executors import executor_for
@@ -40,6 +40,7 @@ from raypipe.storage import (
     show,
 )
 from raypipe.storage.paths import READ_ONLY
+from raypipe.tally import Watch
 from raypipe.version import VERSION
 from raypipe.work import Work, prepare, to_do
 

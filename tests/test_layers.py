@@ -37,11 +37,13 @@ MAY_IMPORT: dict[str, set[str]] = {
     "execution": BASE | SOUND | {"pipelines", "quality"},
     "monitoring": BASE,
     "tuning": BASE | {"inference"},
-    "dispatch": BASE | {"plan", "execution", "results", "monitoring"},
+    "tally": BASE | {"results", "monitoring"},
+    "dispatch": BASE | {"plan", "execution", "results", "monitoring", "tally"},
     "work": BASE | {"inference", "plan", "results"},
     "executors": BASE | {"plan", "execution", "results", "tuning", "work"},
     "driver": BASE
-    | {"inference", "plan", "execution", "results", "monitoring", "dispatch", "work", "executors"},
+    | {"inference", "plan", "execution", "results", "monitoring", "tally", "dispatch"}
+    | {"work", "executors"},
     "score_loop": BASE | {"plan", "execution", "results"},
     "scoring": BASE | {"quality", "plan", "execution", "results", "executors", "score_loop"},
     "survey": BASE | SOUND | {"plan", "execution", "pipelines", "work", "executors", "tuning"},

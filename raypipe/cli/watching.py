@@ -33,7 +33,7 @@ MARGIN = 4
 
 
 class Watcher(Protocol):
-    """A `raypipe.dispatch.Watch` that is also a context manager."""
+    """A `raypipe.tally.Watch` that is also a context manager."""
 
     def __enter__(self) -> Watcher: ...
 
