@@ -1,4 +1,4 @@
-"""Which of Ray's errors mean that a process is gone, and which do not."""
+"""Which of Ray's errors mean that a process is gone, which do not, and what to say of them."""
 
 from __future__ import annotations
 
@@ -53,3 +53,22 @@ def cause_of(error: RayTaskError) -> Exception:
     cause = error.as_instanceof_cause()
     inner = getattr(error, "cause", None)
     return inner if isinstance(inner, Exception) else cause
+
+
+def why_lost(error: Exception) -> str:
+    """What happened to a worker, for a person."""
+    return "ran out of memory" if isinstance(error, OutOfMemoryError) else "crashed"
+
+
+def cannot_load(error: Exception) -> RaypipeError:
+    """What to say where a node's Python does not even unpickle a worker."""
+    return RaypipeError(
+        "a worker cannot load raypipe; is the same version installed on every node? "
+        f"{first_line(error)}"
+    )
+
+
+def first_line(error: Exception) -> str:
+    """An error's own words without the traceback that Ray puts behind them."""
+    lines = str(error).strip().splitlines()
+    return lines[0] if lines else type(error).__name__

@@ -1,5 +1,4 @@
-"""The workers of a Ray run: started, fed, timed, replaced when they are lost, as many as there is
-room for.
+"""The workers of a Ray run: started, fed, timed, replaced when they are lost.
 
 Each worker has a short queue of batches; only the first of them is being
 stepped, so only that one is suspected when the worker dies, and only its time
@@ -14,7 +13,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import ray
-from ray.exceptions import OutOfMemoryError, RaySystemError, RayTaskError
+from ray.exceptions import RaySystemError, RayTaskError
 
 from raypipe.errors import ModelError, RaypipeError
 from raypipe.execution.events import (
@@ -25,19 +24,22 @@ from raypipe.execution.events import (
     WorkerReady,
     WorkerRetired,
 )
-from raypipe.execution.losses import NODE_LOST, PROCESS_LOST, SOUND_LOST, cause_of
+from raypipe.execution.losses import (
+    NODE_LOST,
+    PROCESS_LOST,
+    SOUND_LOST,
+    cannot_load,
+    cause_of,
+    first_line,
+    why_lost,
+)
 from raypipe.execution.nodes import Nodes
 from raypipe.execution.seat import Call, Seat, Terms
+from raypipe.execution.waiting import Waiting, expected
 from raypipe.types import FrameBatch
 
 LOAD_S = 300.0
 """Longest time from a worker's arrival on a node until it has loaded the model."""
-
-PLACE_S = 900.0
-"""Longest time for which no worker at all finds a place: a cloud's new machine takes minutes."""
-
-SOON_S = 10.0
-"""A worker that has waited longer for a CPU is not counted on, and spoken of."""
 
 MOST_FAILED_STARTS = 3
 """Workers in a row that may die before they are ready; then it is not bad luck."""
@@ -70,8 +72,7 @@ class WorkerPool:
         self._seats: list[Seat] = []
         self._hired = 0
         self._failed_starts = 0
-        self._told = False
-        self._idle_since_s = time.monotonic()
+        self._waiting = Waiting(self._terms.memory_bytes, nodes)
         self.restarts = 0
         self.recycled = 0
 
@@ -109,8 +110,7 @@ class WorkerPool:
     @property
     def expected(self) -> int:
         """Workers that are at work or may be soon; at least one."""
-        recent_s = time.monotonic() - SOON_S
-        return max(1, sum(s.arriving is None or s.since_s > recent_s for s in self._seats))
+        return expected(self._seats)
 
     def by_node(self) -> dict[str, int]:
         """Workers that have a place, by their node's address."""
@@ -161,30 +161,7 @@ class WorkerPool:
                     yield self._never_loaded(seat), {}
             elif seat.calls and _late(seat.calls[0]):
                 yield self._replace(seat, f"took longer than {seat.calls[0].timeout_s:g} s"), {}
-        self._look_for_places()
-
-    def _look_for_places(self) -> None:
-        """Speak of workers that wait for a CPU; give up where none has had one for long."""
-        now_s = time.monotonic()
-        waiting = [s for s in self._seats if s.arriving is not None]
-        if len(waiting) < len(self._seats) or not waiting:
-            self._idle_since_s = now_s
-        overdue = sum(now_s > s.since_s + SOON_S for s in waiting)
-        if not overdue:
-            self._told = False
-            return
-        if now_s > self._idle_since_s + PLACE_S:
-            raise RaypipeError(f"no worker found a place in {PLACE_S:g} s: {self._asked(overdue)}")
-        if not self._told:
-            self._told = True
-            log.warning("waiting for room: %s", self._asked(overdue))
-
-    def _asked(self, count: int) -> str:
-        each = "1 CPU"
-        if self._terms.memory_bytes:
-            each += f" and {self._terms.memory_bytes / 1e9:.1f} GB"
-        there = f"; the cluster has {self._nodes}" if self._nodes is not None else ""
-        return f"{count} of {self._count} workers ({each} each) have no node yet{there}"
+        self._waiting.look(self._seats, self._count)
 
     def _arrived(self, seat: Seat) -> Iterator[Answer]:
         try:
@@ -193,7 +170,7 @@ class WorkerPool:
             yield self._failed_start(seat, error), {}
             return
         except (RayTaskError, RaySystemError) as error:
-            raise _cannot_load(error) from error
+            raise cannot_load(error) from error
         seat.arriving, seat.since_s = None, time.monotonic()
         assert seat.arrival is not None
         if seat.arrival.wrong and self._nodes is not None:
@@ -214,7 +191,7 @@ class WorkerPool:
                 raise ModelError(f"node {seat.arrival.address}: {cause}") from error
             raise cause from error
         except RaySystemError as error:
-            raise _cannot_load(error) from error
+            raise cannot_load(error) from error
         except PROCESS_LOST as error:
             yield self._failed_start(seat, error), {}
             return
@@ -228,9 +205,9 @@ class WorkerPool:
         if self._failed_starts >= MOST_FAILED_STARTS:
             raise RaypipeError(
                 f"workers die while they load the model ({self._failed_starts} in a row): "
-                f"{_first_line(error)}"
+                f"{first_line(error)}"
             ) from error
-        return self._replace(seat, _why(error), node_lost=node_lost)
+        return self._replace(seat, why_lost(error), node_lost=node_lost)
 
     def _never_loaded(self, seat: Seat) -> WorkerLost:
         self._failed_starts += 1
@@ -248,10 +225,10 @@ class WorkerPool:
             yield self._replace(seat, "lost what it was sent", node_lost=True), {}
             return
         except SOUND_LOST as error:  # it had answered; the answer went with its node
-            yield self._replace(seat, _why(error), node_lost=True), {}
+            yield self._replace(seat, why_lost(error), node_lost=True), {}
             return
         except PROCESS_LOST as error:
-            lost = self._replace(seat, _why(error), node_lost=self._lost_node(seat, error))
+            lost = self._replace(seat, why_lost(error), node_lost=self._lost_node(seat, error))
             yield lost, {}
             return
         call = seat.calls.popleft()
@@ -297,19 +274,3 @@ class WorkerPool:
 
 def _late(call: Call) -> bool:
     return time.monotonic() > call.since_s + call.timeout_s
-
-
-def _why(error: Exception) -> str:
-    return "ran out of memory" if isinstance(error, OutOfMemoryError) else "crashed"
-
-
-def _cannot_load(error: Exception) -> RaypipeError:
-    return RaypipeError(
-        "a worker cannot load raypipe; is the same version installed on every node? "
-        f"{_first_line(error)}"
-    )
-
-
-def _first_line(error: Exception) -> str:
-    lines = str(error).strip().splitlines()
-    return lines[0] if lines else type(error).__name__

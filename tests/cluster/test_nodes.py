@@ -15,7 +15,7 @@ pytest.importorskip("psutil")
 
 from benchmarks.kill import make_inputs, tree
 from raypipe import enhance
-from raypipe.execution.worker_pool import SOON_S
+from raypipe.execution.waiting import SOON_S
 from raypipe.inference.zoo import find_model
 from raypipe.version import VERSION
 from tests.cluster.nodes import Cluster, cluster, report, until

@@ -9,7 +9,13 @@ import pytest
 ray_exceptions = pytest.importorskip("ray.exceptions")
 
 from raypipe.errors import AudioError, ModelError, UnreadableAudio  # noqa: E402
-from raypipe.execution.losses import PROCESS_LOST, SOUND_LOST, cause_of  # noqa: E402
+from raypipe.execution.losses import (  # noqa: E402
+    PROCESS_LOST,
+    SOUND_LOST,
+    cannot_load,
+    cause_of,
+    why_lost,
+)
 
 MEANS = {
     "ActorDiedError": PROCESS_LOST,
@@ -63,3 +69,14 @@ def test_what_our_code_raised_comes_back_as_itself(error: Exception) -> None:
 def test_lost_sound_inside_a_call_is_seen_as_that() -> None:
     lost = ray_exceptions.ObjectLostError("00" * 28, "owner", "site")
     assert isinstance(raised(lost), SOUND_LOST)
+
+
+def test_a_worker_that_cannot_be_unpickled_is_told_of_in_one_line() -> None:
+    said = str(cannot_load(ray_exceptions.RaySystemError("no module raypipe\n  File x, line 1")))
+    assert said.startswith("a worker cannot load raypipe; is the same version installed")
+    assert said.endswith("no module raypipe")
+
+
+def test_a_lack_of_memory_is_told_from_a_crash() -> None:
+    assert why_lost(ray_exceptions.OutOfMemoryError("killed")) == "ran out of memory"
+    assert why_lost(ray_exceptions.WorkerCrashedError()) == "crashed"

@@ -14,7 +14,7 @@ import pytest
 ray = pytest.importorskip("ray")
 
 from raypipe.errors import ModelError, RaypipeError, StorageError  # noqa: E402
-from raypipe.execution import growth, worker_pool  # noqa: E402
+from raypipe.execution import growth, waiting, worker_pool  # noqa: E402
 from raypipe.execution.events import (  # noqa: E402
     BatchDone,
     Event,
@@ -195,18 +195,18 @@ def test_workers_that_find_no_cpu_hold_nobody_up(
     start: Start, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     cpus = int(ray.cluster_resources()["CPU"])
-    monkeypatch.setattr(worker_pool, "SOON_S", 1000.0)
+    monkeypatch.setattr(waiting, "SOON_S", 1000.0)
     pool, events = start(count=cpus + 2)
     seen: list[Event] = []
     while len(seen) < cpus:
         until(events, WorkerReady, seen)
     assert pool.expected == cpus + 2, "others may soon have a CPU, too"
-    monkeypatch.setattr(worker_pool, "SOON_S", 0.0)
+    monkeypatch.setattr(waiting, "SOON_S", 0.0)
     assert pool.expected == cpus
     pool.submit(seen[0].worker, batch(1), 60)  # type: ignore[union-attr]
     until(events, BatchDone)
-    waiting = f"waiting for room: 2 of {cpus + 2} workers (1 CPU each) have no node yet"
-    assert caplog.messages == [waiting], "said once"
+    said = f"waiting for room: 2 of {cpus + 2} workers (1 CPU each) have no node yet"
+    assert caplog.messages == [said], "said once"
     pool.resize(cpus)
     assert pool.expected == cpus
     ready = {event.worker for event in seen}  # type: ignore[union-attr]
@@ -232,8 +232,8 @@ def test_a_lost_worker_is_not_replaced_where_there_is_no_cpu_for_it_any_more(sta
 def test_where_no_worker_ever_finds_a_place_the_run_ends_and_says_what_was_asked_for(
     start: Start, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(worker_pool, "SOON_S", 0.2)
-    monkeypatch.setattr(worker_pool, "PLACE_S", 1.0)
+    monkeypatch.setattr(waiting, "SOON_S", 0.2)
+    monkeypatch.setattr(waiting, "PLACE_S", 1.0)
     _, events = start(Terms(FakeWorker, memory_bytes=10**13))
     wanted = r"no worker found a place in 1 s: 1 of 1 workers \(1 CPU and 10000\.0 GB each\) have"
     with pytest.raises(RaypipeError, match=wanted):
