@@ -112,7 +112,7 @@ def test_each_outcome_is_reported_and_told_once() -> None:
     report, progress, looking = RunReport("", {}, {}, {}), Progress(), Looking()
     tally = Tally(report, progress, 0.0, looking, None)
     done = Done(audio(0), {"sound": "0"}, info(RATE_HZ), RATE_HZ, NOBODY, NOBODY)
-    outcomes = [done, Skipped(audio(1), "done"), Failed(audio(2), "broken")]
+    outcomes: list[Outcome] = [done, Skipped(audio(1), "done"), Failed(audio(2), "broken")]
     for outcome in outcomes:
         tally.ended(outcome)
     assert looking.outcomes == outcomes
