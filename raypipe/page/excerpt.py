@@ -19,6 +19,7 @@ from raypipe.audio.read import SoundReader
 from raypipe.errors import AudioError, StorageError
 from raypipe.page.gather import FileRow, Gathered
 from raypipe.page.opened import opened, reason_of
+from raypipe.page.words import clock
 from raypipe.types import Samples, samples_in
 
 MOST_CHANNELS_SHOWN = 2
@@ -28,6 +29,9 @@ WHOLE_S = 120
 """Up to this length a file is looked at whole."""
 SPOTS = 12
 """Of a longer one so many stretches are looked at, evenly spaced."""
+
+NOTABLE_S = 0.05
+"""By so much one sound may end before the other with nothing said."""
 
 LEVEL_S = 0.1
 QUIETEST_DB = -80.0
@@ -116,7 +120,11 @@ def _read_both(
                 remarks.append(f"The sound {which} cannot be read: {reason_of(error)}.")
         sides.append(side)
     first, second = sides
-    length_s = max((s.sound.shape[1] / s.rate_hz for s in sides if s is not None), default=0.0)
+    lengths_s = [s.sound.shape[1] / s.rate_hz if s is not None else None for s in sides]
+    length_s = max((each for each in lengths_s if each is not None), default=0.0)
+    for which, each in zip(("before", "after"), lengths_s, strict=True):
+        if each is not None and length_s - each > NOTABLE_S:
+            remarks.append(f"The sound {which} ends at {clock(start_s + each, 1)}.")
     channels = max((s.channels for s in sides if s is not None), default=0)
     if channels > MOST_CHANNELS_SHOWN:
         remarks.append(f"The first two of its {channels} channels are shown.")
