@@ -87,6 +87,7 @@ class Shown:
 
     name: str
     why: str
+    """Why it is shown, and its gain."""
     facts: tuple[str, ...]
     remarks: tuple[str, ...]
     start_s: float
@@ -132,7 +133,7 @@ def shown(chosen: Chosen, excerpt: Excerpt, most_bytes: float) -> Shown:
         facts.append(f"shown: {clock(excerpt.start_s, 1)} to {clock(excerpt.stop_s, 1)}")
     return Shown(
         name=show(row.name),
-        why=chosen.why,
+        why=_why(chosen),
         facts=tuple(show(fact) for fact in facts if fact and fact != "–"),
         remarks=(*excerpt.remarks, *(show(note) for note in row.notes)),
         start_s=excerpt.start_s,
@@ -146,6 +147,14 @@ def shown(chosen: Chosen, excerpt: Excerpt, most_bytes: float) -> Shown:
         whole=_whole(chosen),
         here=_here(measures.get("before"), measures.get("after")),
     )
+
+
+def _why(chosen: Chosen) -> str:
+    gain_db = chosen.row.gain_db
+    if gain_db is None:
+        return chosen.why
+    gained = change(0.0, gain_db) + " dB"
+    return f"{chosen.why}: {gained}" if chosen.why else f"gained {gained}"
 
 
 def _fitting(excerpt: Excerpt, most_bytes: float) -> tuple[Excerpt, dict[str, bytes | None]]:

@@ -11,10 +11,10 @@ import numpy as np
 import pytest
 import soundfile as sf
 
-from raypipe.page.choose import BEST, Chosen
+from raypipe.page.choose import BEST, RANDOM, Chosen
 from raypipe.page.excerpt import Excerpt, Side
 from raypipe.page.shown import Shown, Tick, shown
-from tests.page.pages import decoded, row
+from tests.page.pages import decoded, row, with_gain
 from tests.signals import bursts, noise
 
 PLENTY = 10_000_000
@@ -56,6 +56,17 @@ def test_both_sides_have_one_scale() -> None:
     assert float(found.here[0].change.replace("−", "-")) == pytest.approx(-40, abs=0.2)
     assert found.remarks == ("said",)
     assert before.about.startswith("Spectrogram of a<b>.wav before: 1:00.0 to 1:02.0, 0 to 8 kHz")
+
+
+@pytest.mark.parametrize(
+    ("why", "gain_db", "words"),
+    [(BEST, 12.34, "gained most: +12.3 dB"), ("", -1.0, "gained −1.0 dB"), ("", None, ""),
+     (RANDOM, None, "at random"), (RANDOM, 0.01, "at random: 0.0 dB")],
+)  # fmt: skip
+def test_a_card_begins_with_its_gain(why: str, gain_db: float | None, words: str) -> None:
+    told = row("a.wav") if gain_db is None else with_gain("a.wav", gain_db)
+    excerpt = Excerpt(0.0, 1.0, None, side(bursts(16_000)), ())
+    assert shown(Chosen(told, why), excerpt, PLENTY).why == words
 
 
 def test_times_are_those_of_the_file() -> None:
