@@ -163,3 +163,11 @@ def test_what_is_beyond_full_scale_is_held_there() -> None:
     assert data is not None
     assert sf.read(io.BytesIO(data), dtype="int16")[0].max() == 32767
     assert playable(np.zeros((1, 100), np.float32), 8000) is None
+
+
+def test_sounds_that_no_integer_can_hold_are_played_without_a_warning() -> None:
+    for rate_hz in (8000, 96_000):
+        sound = np.full((1, rate_hz), -3e38, np.float32)
+        data = playable(sound, rate_hz)
+        assert data is not None
+        assert sf.read(io.BytesIO(data), dtype="int16")[0].min() == -32768
