@@ -36,7 +36,7 @@
     { label: "File", text: true, head: true, value: (row) => row, show: (row) => names[row] },
     { label: "Outcome", text: true, value: (row) => columns.outcome[row], show: (row) => OUTCOMES[columns.outcome[row]] },
     { label: "Length", key: "seconds", form: clock },
-    { label: "Format", text: true, value: (row) => told.kinds[columns.kind[row]] || null, show: (row) => told.kinds[columns.kind[row]] },
+    { label: "Format", text: true, value: (row) => told.kinds[columns.kind[row]] || null, show: (row) => told.kinds[columns.kind[row]].replace(/ (k?Hz)/, "\u00a0$1") },
     { label: "Gain dB", key: "gain_db", form: signed, about: "How much higher loudness stands above the noise floor than before" },
     { label: "LUFS before", key: "lufs_in", form: plain(1) },
     { label: "LUFS after", key: "lufs_out", form: plain(1) },
@@ -72,7 +72,7 @@
       for (const column of COLUMNS) {
         const cell = make(column.head ? "th" : "td", column.show(row));
         if (column.head) cell.scope = "row";
-        if (column.text) cell.className = column.head ? "name" : "text";
+        if (column.text) cell.className = column.head ? "name" : column.label === "Format" ? "text kind" : "text";
         if (column.head && columns.text[row]) cell.append(make("span", told.texts[columns.text[row]], "why"));
         line.append(cell);
       }
