@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import fields
 from datetime import datetime, timezone
 from importlib.resources import files as resources
@@ -20,7 +20,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from raypipe.page import curves
-from raypipe.page.choose import HOW, WITHOUT_GAIN, choose
+from raypipe.page.choose import HOW, Chosen, choose, which
 from raypipe.page.colours import STEPS, colour_map
 from raypipe.page.excerpt import excerpt_of
 from raypipe.page.gather import Gathered
@@ -82,7 +82,7 @@ def write_page(
         excerpt = excerpt_of(each.row, gathered, EXCERPT_S, new_input)
         cards.append(shown(each, excerpt, most_bytes))
     tell("writing the page")
-    context = _context(gathered, cards, now or datetime.now(timezone.utc))
+    context = _context(gathered, chosen, cards, now or datetime.now(timezone.utc))
 
     def write(out: IO[str]) -> None:
         for piece in _template().generate(context):
@@ -91,12 +91,14 @@ def write_page(
     write_text(path, write, "write the page")
 
 
-def _context(gathered: Gathered, cards: list[Shown], now: datetime) -> dict[str, Any]:
+def _context(
+    gathered: Gathered, chosen: Sequence[Chosen], cards: list[Shown], now: datetime
+) -> dict[str, Any]:
     files = gathered.files
     kept = kept_rows(files)
     style, script = _style(), _resource("page.js")
     head = headline(gathered)
-    how = HOW if any(row.gain_db is not None for row in files) else WITHOUT_GAIN
+    gains = any(each.row.gain_db is not None for each in chosen)
     return {
         "policy": _policy(style, script),
         "style": Markup(style),  # noqa: S704 - both are files of this package
@@ -108,8 +110,8 @@ def _context(gathered: Gathered, cards: list[Shown], now: datetime) -> dict[str,
         "skips": grouped((r.reason, r.name) for r in files if r.outcome == "skipped"),
         "notes": grouped((note, r.name) for r in files for note in r.notes),
         "cards": cards,
-        "how": how,
-        "number_of_files": len(files),
+        "which": which(chosen, len(files)),
+        "how": HOW if gains else "",
         "left_out": counted(len(files) - len(kept), "file") if len(kept) < len(files) else "",
         "rows": len(kept),
         "box": (curves.BOX_WIDTH, curves.BOX_HEIGHT),

@@ -59,25 +59,30 @@ def floor_db(levels: NDArray[Any]) -> NDArray[Any]:
     )
 
 
-def outline_path(low_high: NDArray[np.float32], full: float) -> str:
-    """A closed shape; samples of `-full` to `full` fill the box."""
+def outline_path(low_high: NDArray[np.float32], full: float, share: float = 1.0) -> str:
+    """A closed shape; samples of `-full` to `full` fill the box, or this share of its width."""
     columns = low_high.shape[1]
-    x = (np.arange(columns) + 0.5) * BOX_WIDTH / columns
+    x = (np.arange(columns) + 0.5) * share * BOX_WIDTH / columns
     if columns == 1:  # one sample alone would have no width
-        x, low_high = np.array([0.0, BOX_WIDTH]), np.repeat(low_high, 2, axis=1)
+        x, low_high = np.array([0.0, share * BOX_WIDTH]), np.repeat(low_high, 2, axis=1)
     y = BOX_HEIGHT / 2 * (1 - np.clip(low_high / full, -1, 1))
     there = _points(x, y[1])
     back = _points(x[::-1], y[0][::-1])
     return f"M{there}L{back}Z"
 
 
-def line_path(levels: NDArray[Any], bottom_db: float, top_db: float) -> str:
-    """A line; `bottom_db` to `top_db` fill the box."""
-    if len(levels) == 1:
-        levels = np.repeat(levels, 2)
-    x = np.linspace(0, BOX_WIDTH, len(levels))
+def line_path(
+    levels: NDArray[Any], bottom_db: float, top_db: float, there_s: float, seconds: float
+) -> str:
+    """A line, each level in the middle of its `LEVEL_S`.
+
+    `bottom_db` to `top_db` and `seconds` fill the box; the sound ends at `there_s`.
+    """
+    edges = np.minimum(np.arange(len(levels) + 1) * LEVEL_S, there_s)
+    times_s = np.concatenate([[0.0], (edges[:-1] + edges[1:]) / 2, [there_s]])
+    levels = np.concatenate([levels[:1], levels, levels[-1:]])
     y = BOX_HEIGHT * (top_db - np.clip(levels, bottom_db, top_db)) / (top_db - bottom_db)
-    return f"M{_points(x, y)}"
+    return f"M{_points(BOX_WIDTH * times_s / seconds, y)}"
 
 
 def _points(x: NDArray[Any], y: NDArray[Any]) -> str:

@@ -9,24 +9,18 @@ only be decoded from their beginning are looked at there.
 from __future__ import annotations
 
 import math
-import os
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from raypipe.audio.rawpcm import HEADERLESS, layout_of
-from raypipe.audio.read import SoundReader, open_sound
-from raypipe.errors import AudioError, StorageError, UsageError
-from raypipe.page.gather import FileRow, Gathered, output_path
-from raypipe.results.journal import key_of
-from raypipe.settings import check_raw
-from raypipe.storage import join, located, show
-from raypipe.storage.inputs import input_size
-from raypipe.storage.listing import identified, look_at
-from raypipe.storage.store import Found
-from raypipe.types import AudioFile, RawLayout, Samples, SoundInfo, samples_in
+from raypipe.audio.read import SoundReader
+from raypipe.errors import AudioError, StorageError
+from raypipe.page.gather import FileRow, Gathered
+from raypipe.page.opened import opened, reason_of
+from raypipe.page.words import clock
+from raypipe.types import Samples, samples_in
 
 MOST_CHANNELS_SHOWN = 2
 """Of more, the first two are shown and heard: there are no pictures of 5.1 in stereo players."""
@@ -35,6 +29,9 @@ WHOLE_S = 120
 """Up to this length a file is looked at whole."""
 SPOTS = 12
 """Of a longer one so many stretches are looked at, evenly spaced."""
+
+NOTABLE_S = 0.05
+"""By so much one sound may end before the other with nothing said."""
 
 LEVEL_S = 0.1
 QUIETEST_DB = -80.0
@@ -97,24 +94,8 @@ def excerpt_of(
     new_input : str, optional
         Where the input lies now: the folder, address or file that IN was.
     """
-    remarks: list[str] = []
-    raw = _layout(gathered.head)
-    after = _opened_output(row, gathered, raw, remarks)
-    before = _opened_input(row, raw, new_input, remarks)
-    if after is not None and not _as_it_was_made(row, gathered):
-        remarks.append("The output was changed since the run.")
-    try:
+    with opened(row, gathered, new_input) as (before, after, remarks):
         return _read_both(before, after, seconds, remarks)
-    finally:
-        for reader in (before, after):
-            if reader is not None:
-                reader.close()
-
-
-def _as_it_was_made(row: FileRow, gathered: Gathered) -> bool:
-    if row.stamp is None:
-        return True
-    return gathered.place.stands(row.output, row.stamp[0], None, fresh=True)
 
 
 def _read_both(
@@ -128,7 +109,7 @@ def _read_both(
             start_s = _eventful(reader, seconds, remarks)
             break
         except (AudioError, StorageError) as error:
-            remarks.append(f"It could not be looked at whole: {_reason(error)}.")
+            remarks.append(f"It could not be looked at whole: {reason_of(error)}.")
     sides = []
     for which, reader in (("before", before), ("after", after)):
         side = None
@@ -136,10 +117,14 @@ def _read_both(
             try:
                 side = _read(reader, start_s, seconds)
             except (AudioError, StorageError) as error:
-                remarks.append(f"The sound {which} cannot be read: {_reason(error)}.")
+                remarks.append(f"The sound {which} cannot be read: {reason_of(error)}.")
         sides.append(side)
     first, second = sides
-    length_s = max((s.sound.shape[1] / s.rate_hz for s in sides if s is not None), default=0.0)
+    lengths_s = [s.sound.shape[1] / s.rate_hz if s is not None else None for s in sides]
+    length_s = max((each for each in lengths_s if each is not None), default=0.0)
+    for which, each in zip(("before", "after"), lengths_s, strict=True):
+        if each is not None and length_s - each > NOTABLE_S:
+            remarks.append(f"The sound {which} ends at {clock(start_s + each, 1)}.")
     channels = max((s.channels for s in sides if s is not None), default=0)
     if channels > MOST_CHANNELS_SHOWN:
         remarks.append(f"The first two of its {channels} channels are shown.")
@@ -217,94 +202,3 @@ def _spread(levels: NDArray[Any]) -> float:
         return -math.inf
     low, high = np.percentile(levels, [10, 90])
     return round(float(high - low + 0.2 * levels.mean()), 3)
-
-
-def _opened_output(
-    row: FileRow, gathered: Gathered, raw: RawLayout | None, remarks: list[str]
-) -> SoundReader | None:
-    path = output_path(gathered, row)
-    if not path:
-        remarks.append("The sound after cannot be read: its path leads out of the output.")
-        return None
-    try:
-        return open_sound(path, raw=raw or _told_layout(row), keep_truncated=True)
-    except (AudioError, StorageError) as error:
-        remarks.append(f"The sound after cannot be read: {_reason(error)}.")
-        return None
-
-
-def _opened_input(
-    row: FileRow, raw: RawLayout | None, new_input: str | None, remarks: list[str]
-) -> SoundReader | None:
-    path = row.input if new_input is None else _moved(row, new_input)
-    if not path:
-        remarks.append("There is no sound before: where the input lay is not known.")
-        return None
-    try:
-        found = look_at(path)
-        if isinstance(found, OSError):
-            gone = isinstance(found, FileNotFoundError | NotADirectoryError)
-            why = "is not there any more" if gone else f"cannot be read: {found.strerror or found}"
-            hint = "" if new_input is not None else "; --input says where it lies now"
-            remarks.append(f"There is no sound before: the input {why}{hint}.")
-            return None
-        reader = open_sound(path, raw=raw or _told_layout(row), keep_truncated=True)
-    except (AudioError, StorageError) as error:
-        remarks.append(f"The sound before cannot be read: {_reason(error)}.")
-        return None
-    if odd := _difference(row, reader.info):
-        reader.close()
-        remarks.append(f"The input is another file now ({odd}), so there is no sound before.")
-        return None
-    if new_input is None and row.key and _key_now(row, path, found, raw) != row.key:
-        remarks.append("The input was changed or touched since the run.")
-    return reader
-
-
-def _moved(row: FileRow, new_input: str) -> str:
-    """Where an input lies now."""
-    root = located(new_input)
-    try:
-        input_size(root)
-    except (OSError, StorageError):
-        return join(root.rstrip("/") or "/", row.name)
-    return root  # IN was one file, and so is this
-
-
-def _difference(row: FileRow, info: SoundInfo) -> str:
-    """What tells an input from the one that the run has read; nothing where nothing does."""
-    if row.rate_hz is not None and info.rate_hz != row.rate_hz:
-        return f"{info.rate_hz} Hz, it had {row.rate_hz} Hz"
-    if row.channels is not None and info.channels != row.channels:
-        return f"{info.channels} channels, it had {row.channels}"
-    then = row.info.frames if row.info is not None else None
-    if then is not None and info.frames is not None and info.frames != then:
-        return f"{info.frames} samples, it had {then}"
-    return ""
-
-
-def _key_now(row: FileRow, path: str, found: os.stat_result | Found, raw: RawLayout | None) -> str:
-    headerless = os.path.splitext(path)[1].lower() in HEADERLESS
-    file = AudioFile(path, row.name, row.output, 0, 0, raw if headerless else None)
-    return key_of(identified(file, found))
-
-
-def _layout(head: dict[str, Any]) -> RawLayout | None:
-    """The layout of headerless files that the run was told."""
-    told = (head.get("settings") or {}).get("raw")
-    try:
-        return check_raw(RawLayout(**told)) if isinstance(told, dict) else None
-    except (TypeError, UsageError):
-        return None
-
-
-def _told_layout(row: FileRow) -> RawLayout | None:
-    """The same as the journal tells it, where there is no report."""
-    info = row.info
-    if info is None or info.container != "RAW":
-        return None
-    return layout_of(info.subtype, info.endian, info.rate_hz, info.channels)
-
-
-def _reason(error: Exception) -> str:
-    return show(error.reason if isinstance(error, AudioError) else str(error))

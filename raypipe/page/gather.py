@@ -8,6 +8,8 @@ knows their levels.
 
 from __future__ import annotations
 
+import math
+import os
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass, replace
 from typing import Any
@@ -106,6 +108,11 @@ def gather(output: str) -> Gathered:
     made = made_in(place)
     report = report_of(place.root)
     if report is None:
+        if not made and os.path.isfile(root):
+            raise UsageError(
+                f"{show(output)}: is a file, which keeps no report; its page is written with the "
+                "run: `raypipe enhance IN OUT --html`"
+            )
         if not made:
             raise UsageError(
                 f"{show(output)}: no run of raypipe has left a report or a journal there; "
@@ -238,7 +245,7 @@ _NUMBERS = (
 
 
 def _number(value: object) -> float | None:
-    return float(value) if isinstance(value, int | float) else None
+    return float(value) if isinstance(value, int | float) and math.isfinite(value) else None
 
 
 def _whole(value: object) -> int | None:

@@ -6,6 +6,7 @@ out: a `Headline`, all in words.
 
 from __future__ import annotations
 
+import statistics
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -98,16 +99,21 @@ def _bigs(gathered: Gathered, totals: Mapping[str, Any]) -> tuple[Big, ...]:
     files = gathered.files
     there = [row for row in files if row.output]
     bigs = [Big(f"{len(files):,}", "file" if len(files) == 1 else "files")]
-    audio_s = float(totals.get("audio_s") or sum(row.seconds or 0.0 for row in there))
-    bigs.append(Big(spell(audio_s), "of sound"))
+    own_s = float(totals.get("audio_s") or 0.0)
+    audio_s = max(own_s, sum(row.seconds or 0.0 for row in there))
+    partly = own_s and spell(own_s) != spell(audio_s)
+    bigs.append(
+        Big(spell(audio_s), f"of sound, {spell(own_s)} of it in this run" if partly else "of sound")
+    )
     if totals.get("done"):
         bigs.append(Big(f"{number(totals.get('x_real_time'), 0)} ×", "real time"))
     if totals:
         bigs.append(Big(spell(float(totals.get("wall_s") or 0)), "from start to end"))
-    gains = sorted(row.gain_db for row in files if row.gain_db is not None)
+    gains = [row.gain_db for row in files if row.gain_db is not None]
     if gains:
-        middle = gains[len(gains) // 2]
-        bigs.append(Big(f"{change(0.0, middle)} dB", "median gain over the noise floor"))
+        middle = f"{change(0.0, statistics.median(gains))} dB"
+        bigs.append(Big(middle, "median gain over the noise floor" if len(gains) > 1
+                        else "gain over the noise floor"))  # fmt: skip
     return tuple(bigs)
 
 

@@ -31,14 +31,14 @@ TOP_DB = (-60, 0)
 SHORTEST_EXCERPT_S = 2.0
 COUNTED_S = 0.1
 """Of shorter files the samples are told, not the seconds."""
-TRIES = 4
-"""Times that an excerpt is made shorter because its sound takes too many bytes."""
+HASTE = 0.97
+"""Of the length that should fit, what is tried first; squared each time that it did not."""
 
 FREQUENCIES_HZ = (250, 500, 1000, 2000, 4000, 8000, 16_000, 32_000, 64_000, 128_000, 256_000)
 STEPS_S = (0.0001, 0.001, 0.01, 0.1, 0.2, 0.5, 1, 2, 5, 10)
 MOST_TICKS = 6
-LEAST_GAP = 16
-"""Between two ticks, in `Tick.at`'s unit."""
+LEAST_GAP, LEAST_GAP_AT_ENDS = 16, 24
+"""Between two ticks, in `Tick.at`'s unit: a line on a phone; the outermost stand inside."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +87,7 @@ class Shown:
 
     name: str
     why: str
+    """Why it is shown, and its gain."""
     facts: tuple[str, ...]
     remarks: tuple[str, ...]
     start_s: float
@@ -132,7 +133,7 @@ def shown(chosen: Chosen, excerpt: Excerpt, most_bytes: float) -> Shown:
         facts.append(f"shown: {clock(excerpt.start_s, 1)} to {clock(excerpt.stop_s, 1)}")
     return Shown(
         name=show(row.name),
-        why=chosen.why,
+        why=_why(chosen),
         facts=tuple(show(fact) for fact in facts if fact and fact != "–"),
         remarks=(*excerpt.remarks, *(show(note) for note in row.notes)),
         start_s=excerpt.start_s,
@@ -148,19 +149,28 @@ def shown(chosen: Chosen, excerpt: Excerpt, most_bytes: float) -> Shown:
     )
 
 
+def _why(chosen: Chosen) -> str:
+    gain_db = chosen.row.gain_db
+    if gain_db is None:
+        return chosen.why
+    gained = change(0.0, gain_db) + " dB"
+    return f"{chosen.why}: {gained}" if chosen.why else f"gained {gained}"
+
+
 def _fitting(excerpt: Excerpt, most_bytes: float) -> tuple[Excerpt, dict[str, bytes | None]]:
     """The excerpt and its sounds, shortened where they would take too many bytes."""
-    for _ in range(TRIES):
+    haste = HASTE
+    while True:
         sounds = {
             key: playable(side.sound, side.rate_hz) if side is not None else None
             for key, side in (("before", excerpt.before), ("after", excerpt.after))
         }
         size = sum(len(sound) for sound in sounds.values() if sound is not None)
         seconds = excerpt.stop_s - excerpt.start_s
-        if size <= most_bytes or seconds <= SHORTEST_EXCERPT_S:
-            break
-        excerpt = excerpt.cut(max(SHORTEST_EXCERPT_S, 0.97 * seconds * most_bytes / size))
-    return excerpt, sounds
+        if size <= most_bytes or seconds <= SHORTEST_EXCERPT_S + 1e-6:
+            return excerpt, sounds
+        excerpt = excerpt.cut(max(SHORTEST_EXCERPT_S, haste * seconds * most_bytes / size))
+        haste **= 2  # most bytes may stand at the beginning
 
 
 def _drawn(
@@ -169,7 +179,10 @@ def _drawn(
     if not sides:
         return (), (), (), (), ""
     top_hz = max(side.rate_hz for side in sides.values()) / 2
-    pictures = {k: spectrogram(side.sound, side.rate_hz, top_hz) for k, side in sides.items()}
+    seconds = excerpt.stop_s - excerpt.start_s
+    pictures = {
+        k: spectrogram(side.sound, side.rate_hz, top_hz, seconds) for k, side in sides.items()
+    }
     loudest = max(float(np.percentile(picture, 99.9)) for picture in pictures.values())
     top_db = min(max(10 * math.ceil(loudest / 10), TOP_DB[0]), TOP_DB[1])
     peak = max(float(np.abs(side.sound).max()) for side in sides.values())
@@ -184,6 +197,7 @@ def _drawn(
     for key, side in sides.items():
         picture = shades(pictures[key], top_db - RANGE_DB, top_db, STEPS)
         sound = sounds[key]
+        there_s = side.sound.shape[1] / side.rate_hz
         about = (
             f"Spectrogram of {show(name)} {key}: {clock(excerpt.start_s, 1)} to "
             f"{clock(excerpt.stop_s, 1)}, 0 to {hertz(top_hz)}, "
@@ -194,11 +208,11 @@ def _drawn(
                 key=key,
                 picture=data_address("image/png", png(picture, colour_map())),
                 about=about,
-                outline=curves.outline_path(curves.outline(side.sound), full),
-                level=curves.line_path(levels[key], low_db, high_db),
-                floor=curves.line_path(floors[key], low_db, high_db),
+                outline=curves.outline_path(curves.outline(side.sound), full, there_s / seconds),
+                level=curves.line_path(levels[key], low_db, high_db, there_s, seconds),
+                floor=curves.line_path(floors[key], low_db, high_db, there_s, seconds),
                 sound="" if sound is None else data_address("audio/flac", sound),
-                seconds=side.sound.shape[1] / side.rate_hz,
+                seconds=there_s,
             )
         )
     colours = [Tick(round(200 * (1 - down / RANGE_DB)), number(top_db - down, 0))
@@ -214,7 +228,8 @@ def _frequencies(top_hz: float) -> tuple[Tick, ...]:
     ticks = [Tick(0, _short_hz(top_hz))]
     for frequency_hz in reversed([f for f in FREQUENCIES_HZ if f < top_hz]):
         at = round(200 * (1 - float(mel(frequency_hz) / mel(top_hz))))
-        if at - ticks[-1].at >= LEAST_GAP:
+        above = LEAST_GAP_AT_ENDS if len(ticks) == 1 else LEAST_GAP
+        if at - ticks[-1].at >= above and 200 - at >= LEAST_GAP_AT_ENDS:
             ticks.append(Tick(at, _short_hz(frequency_hz)))
     return (*ticks, Tick(200, "0"))
 

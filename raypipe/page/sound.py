@@ -37,7 +37,7 @@ def playable(sound: Samples, rate_hz: int) -> bytes | None:
     if sound.shape[1] < SHORTEST_S * rate_hz:
         return None
     heard_hz = min(max(rate_hz, LOWEST_HZ), HIGHEST_HZ)
-    samples = np.ascontiguousarray(sound.T)
+    samples = np.ascontiguousarray(np.clip(sound, -1.0, 1.0).T, np.float32)
     if heard_hz != rate_hz:
         samples = soxr.resample(samples, rate_hz, heard_hz)
     whole = np.clip(np.rint(samples * 32768.0), -32768, 32767).astype(np.int16)

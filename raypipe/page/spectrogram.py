@@ -45,7 +45,9 @@ def hertz(mels: Any) -> Any:
     return 700 * (10 ** (np.asarray(mels, np.float64) / 2595) - 1)
 
 
-def spectrogram(sound: Samples, rate_hz: int, top_hz: float) -> NDArray[np.float32]:
+def spectrogram(
+    sound: Samples, rate_hz: int, top_hz: float, seconds: float | None = None
+) -> NDArray[np.float32]:
     """Power of a bin in decibels, mean of all channels.
 
     Parameters
@@ -57,6 +59,9 @@ def spectrogram(sound: Samples, rate_hz: int, top_hz: float) -> NDArray[np.float
     top_hz : float
         Frequency of the picture's upper edge; what lies above the sound's own Nyquist frequency
         reads `LOWEST_DB`.
+    seconds : float, optional
+        Time of the picture's right edge, if not where the sound ends; what lies between reads
+        `LOWEST_DB`.
 
     Returns
     -------
@@ -65,7 +70,8 @@ def spectrogram(sound: Samples, rate_hz: int, top_hz: float) -> NDArray[np.float
     """
     length = _window_length(rate_hz)
     samples = sound.shape[1]
-    columns = min(WIDTH, max(1, samples * 4 // length))
+    share = 1.0 if seconds is None else min(1.0, samples / (seconds * rate_hz))
+    columns = max(1, min(round(WIDTH * share), samples * 4 // length))
     power = np.zeros((length // 2 + 1, columns))
     # Two frames a column, each centred where it stands; what is outside the sound is silence.
     starts = (np.arange(2 * columns) + 0.5) * samples / (2 * columns) - length / 2
@@ -81,7 +87,9 @@ def spectrogram(sound: Samples, rate_hz: int, top_hz: float) -> NDArray[np.float
                 power[:, (begin + offset) // 2 : (begin + len(some)) // 2] += of_frames[offset::2].T
     power *= 1 / (2 * len(sound) * (window.sum() / 2) ** 2)
     rows = _rows(rate_hz, length, top_hz) @ power
-    return np.asarray(10 * np.log10(np.maximum(rows, 10 ** (LOWEST_DB / 10))), np.float32)
+    decibels = np.asarray(10 * np.log10(np.maximum(rows, 10 ** (LOWEST_DB / 10))), np.float32)
+    missing = min(WIDTH, round(columns / share)) - columns
+    return np.pad(decibels, ((0, 0), (0, missing)), constant_values=LOWEST_DB)
 
 
 def _window_length(rate_hz: int) -> int:

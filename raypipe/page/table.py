@@ -15,6 +15,7 @@ from typing import Any
 
 from raypipe.page.gather import FileRow
 from raypipe.page.words import channels, hertz
+from raypipe.results.reading import OUTCOMES
 from raypipe.storage import show
 
 MOST_ROWS = 100_000
@@ -24,7 +25,6 @@ LEVELS = (
     "lufs_in", "lufs_out", "floor_in_db", "floor_out_db", "gain_db", "peak_in_db", "peak_out_db",
     "x_real_time",
 )  # fmt: skip
-OUTCOMES = ("done", "skipped", "failed")
 
 
 def kept_rows(files: Sequence[FileRow], most: int = MOST_ROWS) -> list[FileRow]:
@@ -49,9 +49,10 @@ def table_data(rows: Sequence[FileRow]) -> dict[str, Any]:
 
     names = [show(row.name) for row in rows]
     shared = [_shared(before, name) for before, name in pairwise(["", *names])]
+    rest = [name[count:] for name, count in zip(names, shared, strict=True)]
     columns: dict[str, list[Any]] = {
-        "shared": shared,
-        "rest": [name[count:] for name, count in zip(names, shared, strict=True)],
+        "shared": [_units(name[:count]) for name, count in zip(names, shared, strict=True)],
+        "rest": rest,
         "outcome": [OUTCOMES.index(row.outcome) for row in rows],
         "text": [index(texts, _text(row)) for row in rows],
         "kind": [index(kinds, _kind(row)) for row in rows],
@@ -65,9 +66,12 @@ def table_data(rows: Sequence[FileRow]) -> dict[str, Any]:
 
 def _shared(before: str, name: str) -> int:
     """Characters that a name begins with and the one before does, too."""
-    count = len(os.path.commonprefix((before, name)))  # noqa: RUF071 - characters are meant
-    # The script counts UTF-16 units: a cut never goes through a pair, as both are one character.
-    return count if name[:count].isascii() else 0
+    return len(os.path.commonprefix((before, name)))  # noqa: RUF071 - characters are meant
+
+
+def _units(text: str) -> int:
+    """Length as the script counts it, in UTF-16: whole characters, so no cut goes through one."""
+    return len(text) if text.isascii() else len(text.encode("utf-16-le", "surrogatepass")) // 2
 
 
 def _text(row: FileRow) -> str:

@@ -26,6 +26,8 @@ from raypipe.types import AudioFile, Done
 FILES = ' "files": ['
 """The line of a report behind which each line is a file's entry."""
 
+OUTCOMES = ("done", "skipped", "failed")
+
 Entry: TypeAlias = "dict[str, Any]"
 """A file's entry, see `raypipe.results.report`."""
 
@@ -117,8 +119,8 @@ def _entries(path: str, lines: Iterator[str]) -> Iterator[Entry]:
             return
         try:
             entry = json.loads(text)
-            complete = {"path", "outcome"} <= entry.keys()
-        except (ValueError, AttributeError):
+            complete = isinstance(entry["path"], str) and entry["outcome"] in OUTCOMES
+        except (ValueError, TypeError, KeyError):
             complete = False
         if not complete:
             raise UsageError(f"{show(path)}: is damaged at {show(text[:60])!r}")

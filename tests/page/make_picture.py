@@ -32,7 +32,8 @@ def make(model: str, picture: Path) -> None:
     program = find_chromium()
     if program is None:
         sys.exit("there is no Chromium")
-    with tempfile.TemporaryDirectory() as name:
+    # Chromium's children may write into its profile for a moment after it has ended.
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as name:
         folder = Path(name)
         source, output = SAMPLES / RECORDING, folder / RECORDING
         result = run(source, output, model=model, raw="rate=48000")
@@ -40,7 +41,6 @@ def make(model: str, picture: Path) -> None:
         write_page(gather_run(result, str(output), str(source)), str(page))
         with Browser(program, folder / "profile") as browser:
             tab = browser.open(page, WIDTH)
-            tab.run("document.querySelector('.card .why').remove()")  # one file is no choice
             tab.run("document.documentElement.style.overflow = 'hidden'")  # no scroll bar
             box = tab.run("(({x, y, width, height}) => ({x, y, width, height}))"
                           "(document.querySelector('.card').getBoundingClientRect())")  # fmt: skip

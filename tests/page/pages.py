@@ -9,9 +9,16 @@ from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import soundfile as sf
+
 import raypipe
 from raypipe.page.build import write_page
+from raypipe.page.excerpt import Excerpt, excerpt_of
 from raypipe.page.gather import FileRow, gather
+
+RATE_HZ = 8000
+"""Of recordings made by `made`."""
 
 
 @dataclass
@@ -113,3 +120,18 @@ def row(name: str = "a.wav", outcome: str = "done", **more: Any) -> FileRow:
 def with_gain(name: str, gain_db: float) -> FileRow:
     """A file that stands by so much higher above its noise floor than before."""
     return row(name, lufs_in=-20.0, lufs_out=-20.0, floor_in_db=-50.0, floor_out_db=-50.0 - gain_db)
+
+
+def made(tmp_path: Path, sound: np.ndarray, name: str = "a.wav", rate_hz: int = RATE_HZ) -> Path:
+    """A folder for runs to read, with this recording in it."""
+    root = tmp_path / "in"
+    root.mkdir(exist_ok=True)
+    subtype = None if name.endswith("mp3") else "FLOAT"
+    sf.write(root / name, sound.T, rate_hz, subtype)
+    return root
+
+
+def excerpt(tmp_path: Path, seconds: float = 5.0, new_input: str | None = None) -> Excerpt:
+    """Of the first file of a run."""
+    gathered = gather(str(tmp_path / "out"))
+    return excerpt_of(gathered.files[0], gathered, seconds, new_input)

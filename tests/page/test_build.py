@@ -15,8 +15,9 @@ import pytest
 import soundfile as sf
 
 import raypipe.page.build
-from raypipe.page.gather import gather_run
-from tests.page.pages import Page, page_of, run
+from raypipe.page.gather import Gathered, gather_run
+from raypipe.storage import place_at
+from tests.page.pages import Page, page_of, row, run
 from tests.signals import bursts, noise
 
 NOON = datetime(2026, 5, 1, 12, tzinfo=timezone.utc)
@@ -120,6 +121,17 @@ def test_names_that_would_break_out_stay_names(tmp_path: Path) -> None:
     for sign in ("\n", "\t", "\x1b", "\u2028", "\u202e"):
         assert not any(sign in name for name in page.names)
         assert sign in "\n\t" or sign not in page.path.read_text("utf-8")
+
+
+def test_where_no_gain_is_known_none_is_spoken_of(tmp_path: Path) -> None:
+    gathered = Gathered(
+        str(tmp_path), place_at(str(tmp_path)), {}, [row("a.wav"), row("b.wav")], ()
+    )
+    for most, words in ((1, "1 of 2 files, chosen at random."), (8, "All 2 files.")):
+        raypipe.page.build.write_page(gathered, str(tmp_path / "page.html"), most_shown=most)
+        page = Page(tmp_path / "page.html")
+        assert f"See and hear {words}" in page.words
+        assert "Gain is" not in page.words
 
 
 def test_only_the_files_that_are_shown_are_opened(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from raypipe.page.choose import BEST, RANDOM, WORST, choose
+from raypipe.page.choose import BEST, RANDOM, WORST, choose, which
 from tests.page.pages import row, with_gain
 
 
@@ -19,6 +19,17 @@ def test_the_worst_come_first_then_the_best_then_some_at_random() -> None:
     assert choose(files[::-1], 8)[:4] == chosen[:4]
 
 
+def test_where_all_are_shown_none_is_at_random() -> None:
+    files = [with_gain(f"{n}.wav", (n * 5) % 7) for n in range(7)] + [row("silence.wav")]
+    chosen = choose(files, 8)
+    gains = [each.row.gain_db for each in chosen]
+    assert gains[:7] == pytest.approx(range(7))
+    assert gains[7] is None
+    assert [each.why for each in chosen] == [WORST] * 2 + [""] * 3 + [BEST] * 2 + [""]
+    assert [each.why for each in choose(files[:1], 8)] == [""]
+    assert [each.why for each in choose(files[:2], 8)] == [WORST, BEST]
+
+
 @pytest.mark.parametrize("number", [0, 1, 2, 3, 5, 100])
 def test_never_more_than_there_are_or_than_asked_for_and_none_twice(number: int) -> None:
     files = [with_gain("a.wav", 1), with_gain("b.wav", 2), row("c.wav"), row("d.wav"),
@@ -26,6 +37,17 @@ def test_never_more_than_there_are_or_than_asked_for_and_none_twice(number: int)
     names = [each.row.name for each in choose(files, number)]
     assert len(names) == len(set(names)) == min(number, 4)
     assert "bad.wav" not in names
+
+
+def test_the_page_says_what_was_chosen() -> None:
+    files = [with_gain(f"{n:04}.wav", n) for n in range(1000)]
+    least, most = "those that gained least", "those that gained most"
+    assert which(choose(files, 8), 1000) == f"8 of 1,000 files: {least}, {most}, some at random."
+    assert which(choose(files, 2), 1000) == f"2 of 1,000 files: {least}, {most}."
+    assert which(choose(files, 1), 1000) == f"1 of 1,000 files: {least}."
+    assert which(choose(files[:5], 8), 5) == "All 5 files, from the least gain to the most."
+    assert which(choose(files[:5], 8), 6) == "5 of 6 files, from the least gain to the most."
+    assert which(choose(files[:1], 8), 1) == "1 file."
 
 
 def test_without_levels_all_are_chosen_at_random() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 from pathlib import Path
 
@@ -121,9 +122,15 @@ def test_a_run_that_ended_early_says_why(small: Path, tmp_path: Path) -> None:
 
 
 def test_where_no_run_has_written_there_is_nothing_to_tell(tmp_path: Path) -> None:
-    for folder in (tmp_path, tmp_path / "missing", Path(__file__)):
+    for folder in (tmp_path, tmp_path / "missing"):
         with pytest.raises(UsageError, match="no run of raypipe has left a report or a journal"):
             gather(str(folder))
+
+
+def test_a_file_as_output_is_told_from_a_folder_without_runs(small: Path, tmp_path: Path) -> None:
+    run(small / "a.wav", tmp_path / "a.wav")
+    with pytest.raises(UsageError, match=r"is a file.*its page is written with the run.*--html"):
+        gather(str(tmp_path / "a.wav"))
 
 
 def test_a_damaged_report_is_named(small: Path, tmp_path: Path) -> None:
@@ -136,6 +143,25 @@ def test_a_damaged_report_is_named(small: Path, tmp_path: Path) -> None:
     report.write_text(json.dumps({"files": []}))
     with pytest.raises(UsageError, match="is no report that"):
         gather(str(tmp_path / "out"))
+
+
+def test_a_report_of_an_unknown_outcome_is_named(small: Path, tmp_path: Path) -> None:
+    run(small, tmp_path / "out")
+    report = tmp_path / "out" / ".raypipe" / "report.json"
+    report.write_text(report.read_text().replace('"outcome": "failed"', '"outcome": "lost"'))
+    with pytest.raises(UsageError, match=r"report\.json: is damaged at .*bad\.wav"):
+        gather(str(tmp_path / "out"))
+
+
+def test_levels_that_are_no_numbers_are_not_known(small: Path, tmp_path: Path) -> None:
+    run(small, tmp_path / "out")
+    report = tmp_path / "out" / ".raypipe" / "report.json"
+    told = re.sub(r'"(lufs_in|peak_out_db)": [-0-9.]+', r'"\1": -Infinity', report.read_text())
+    report.write_text(re.sub(r'"floor_in_db": [-0-9.]+', '"floor_in_db": NaN', told))
+    found = by_name(tmp_path / "out")["a.wav"]
+    assert (found.lufs_in, found.peak_out_db, found.floor_in_db) == (None, None, None)
+    assert found.lufs_out is not None
+    assert page_of(tmp_path / "out", tmp_path / "page.html").names
 
 
 @pytest.mark.parametrize("output", ["../a.wav", "/etc/passwd", "x/../../a.wav", ""])

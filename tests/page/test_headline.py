@@ -38,7 +38,7 @@ def test_totals_and_shares() -> None:
     assert head.route == "/in → /out"
     assert head.bigs == (
         Big("3", "files"), Big("2.0 hours", "of sound"), Big("120 ×", "real time"),
-        Big("61.0 s", "from start to end"), Big("+12.0 dB", "median gain over the noise floor"),
+        Big("61.0 s", "from start to end"), Big("+11.0 dB", "median gain over the noise floor"),
     )  # fmt: skip
     assert [(s.key, s.value, s.of_1000) for s in head.outcomes] == [
         ("done", "2", 667), ("skipped", "0", 0), ("failed", "1", 333),
@@ -61,6 +61,14 @@ def test_totals_and_shares() -> None:
     facts = dict(head.facts)
     assert facts["Its rate"] == "16,000 Hz, latency 24 ms"
     assert facts["Clipped"] == "12 samples in 1 file"
+
+
+def test_sound_of_earlier_runs_counts_and_is_told_apart() -> None:
+    files = [replace(row(name), seconds=3600.0) for name in "abcd"]
+    head = headline(gathered(full(), *files))
+    assert head.bigs[:2] == (
+        Big("4", "files"), Big("4.0 hours", "of sound, 2.0 hours of it in this run"),
+    )  # fmt: skip
 
 
 def test_without_a_report_there_is_still_a_head() -> None:

@@ -133,7 +133,15 @@ def test_outlines_keep_the_one_loud_sample() -> None:
 def test_paths_stay_in_their_box() -> None:
     path = curves.outline_path(np.array([[-2.0], [3.0]], np.float32), 1.0)
     assert path == "M0 0L1000 0L1000 200L0 200Z"
-    assert curves.line_path(np.array([-30.0]), -100, 0) == "M0 60L1000 60"
+    assert curves.outline_path(np.array([[-2.0], [3.0]], np.float32), 1.0, 0.5).startswith(
+        "M0 0L500"
+    )
+
+
+def test_levels_stand_in_the_middle_of_their_time() -> None:
+    assert curves.line_path(np.array([-30.0]), -100, 0, 0.04, 0.04) == "M0 60L500 60L1000 60"
+    path = curves.line_path(np.array([-30.0, -40, -50]), -100, 0, 0.12, 0.24)
+    assert path == "M0 60L104.2 60L312.5 80L458.3 100L500 100"
 
 
 @pytest.mark.parametrize(
@@ -155,3 +163,11 @@ def test_what_is_beyond_full_scale_is_held_there() -> None:
     assert data is not None
     assert sf.read(io.BytesIO(data), dtype="int16")[0].max() == 32767
     assert playable(np.zeros((1, 100), np.float32), 8000) is None
+
+
+def test_sounds_that_no_integer_can_hold_are_played_without_a_warning() -> None:
+    for rate_hz in (8000, 96_000):
+        sound = np.full((1, rate_hz), -3e38, np.float32)
+        data = playable(sound, rate_hz)
+        assert data is not None
+        assert sf.read(io.BytesIO(data), dtype="int16")[0].min() == -32768

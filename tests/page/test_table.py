@@ -29,6 +29,14 @@ def test_names_come_out_as_they_went_in(names: list[str]) -> None:
     assert names_of(table_data([row(name) for name in names])) == names
 
 
+def test_names_of_any_script_are_told_by_what_is_new_in_them() -> None:
+    names = ["録音/🎧 一.wav", "録音/🎧 二.wav", "録音/🎙 三.wav", "übung/é.wav", "übung/è.wav"]
+    data = table_data([row(name) for name in names])
+    assert names_of(data) == names
+    assert data["columns"]["shared"] == [0, 6, 3, 0, 6]
+    assert data["columns"]["rest"][1] == "二.wav"
+
+
 @given(st.text())
 def test_no_text_ends_a_script(text: str) -> None:
     told = script_json({"names": [text, f"</script>{text}<!--"]})

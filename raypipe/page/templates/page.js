@@ -36,7 +36,7 @@
     { label: "File", text: true, head: true, value: (row) => row, show: (row) => names[row] },
     { label: "Outcome", text: true, value: (row) => columns.outcome[row], show: (row) => OUTCOMES[columns.outcome[row]] },
     { label: "Length", key: "seconds", form: clock },
-    { label: "Format", text: true, value: (row) => told.kinds[columns.kind[row]] || null, show: (row) => told.kinds[columns.kind[row]] },
+    { label: "Format", text: true, value: (row) => told.kinds[columns.kind[row]] || null, show: (row) => told.kinds[columns.kind[row]].replace(/ (k?Hz)/, "\u00a0$1") },
     { label: "Gain dB", key: "gain_db", form: signed, about: "How much higher loudness stands above the noise floor than before" },
     { label: "LUFS before", key: "lufs_in", form: plain(1) },
     { label: "LUFS after", key: "lufs_out", form: plain(1) },
@@ -72,7 +72,7 @@
       for (const column of COLUMNS) {
         const cell = make(column.head ? "th" : "td", column.show(row));
         if (column.head) cell.scope = "row";
-        if (column.text) cell.className = column.head ? "name" : "text";
+        if (column.text) cell.className = column.head ? "name" : column.label === "Format" ? "text kind" : "text";
         if (column.head && columns.text[row]) cell.append(make("span", told.texts[columns.text[row]], "why"));
         line.append(cell);
       }
@@ -83,6 +83,8 @@
     const left = order.length - drawn;
     more.hidden = !left;
     more.textContent = `Show ${Math.min(PIECE, left)} more of ${left.toLocaleString("en")}`;
+    const whole = drawn === told.count;
+    byId("printed").textContent = whole ? "" : `${drawn.toLocaleString("en")} of ${told.count.toLocaleString("en")} files.`;
   };
 
   const compare = (a, b) => (typeof a === "string" ? (a < b ? -1 : a > b ? 1 : 0) : a - b);
@@ -123,7 +125,7 @@
     button.type = "button";
     if (column.about) {
       button.title = column.about;
-      button.setAttribute("aria-label", column.about);
+      button.setAttribute("aria-label", `${column.label}: ${column.about}`);
     }
     button.addEventListener("click", () => {
       // Figures are most often wanted from the largest down.
@@ -148,7 +150,7 @@
 
   // The players: both sounds run side by side, and a switch says which of them is heard.
 
-  const FADE_S = 0.008;
+  const FADE_S = 0.008; // so that no sound begins or ends with a click
   let context = null;
   let speaking = null; // the player that is heard
 
@@ -167,11 +169,13 @@
       this.radios = [...this.box.querySelectorAll("[role=radio]")];
       this.side = this.radios.find((radio) => radio.getAttribute("aria-checked") === "true").dataset.side;
       this.at = 0; // seconds from the excerpt's beginning, while it stands still
+      this.wanted = false; // from the press of the button on, which may be before it can play
       this.voices = null; // while it plays: a source and a gain for each side
       this.buffers = null;
+      this.frame = 0;
       this.box.hidden = false;
       for (const audio of this.audios) audio.hidden = true;
-      this.button.addEventListener("click", () => (this.voices ? this.pause() : this.play()));
+      this.button.addEventListener("click", () => (this.wanted ? this.pause() : this.play()));
       this.seek.addEventListener("input", () => this.go((Number(this.seek.value) / 1000) * this.seconds));
       for (const radio of this.radios) {
         radio.addEventListener("click", () => this.hear(radio.dataset.side));
@@ -197,33 +201,40 @@
 
     async load() {
       context = context || new AudioContext();
-      this.buffers = {};
+      const sides = {};
       for (const audio of this.audios) {
         const bytes = bytesOf(audio.getAttribute("src"));
-        this.buffers[audio.dataset.side] = await context.decodeAudioData(bytes.buffer);
+        sides[audio.dataset.side] = await context.decodeAudioData(bytes.buffer);
       }
+      return sides;
     }
 
     async play() {
+      if (speaking && speaking !== this) speaking.pause();
+      speaking = this;
+      this.wanted = true;
+      let sides;
       try {
-        if (!this.buffers) await this.load();
+        this.buffers = this.buffers || this.load();
+        sides = await this.buffers;
         await context.resume();
       } catch (error) {
         // This browser decodes for its own players only: they take over.
+        this.pause();
         this.box.hidden = true;
         for (const audio of this.audios) audio.hidden = false;
         return;
       }
-      if (speaking) speaking.pause();
-      speaking = this;
+      if (!this.wanted || this.voices) return;
       if (this.at >= this.seconds - 0.01) this.at = 0;
       this.started = context.currentTime + 0.02;
       this.voices = {};
-      for (const [side, buffer] of Object.entries(this.buffers)) {
+      for (const [side, buffer] of Object.entries(sides)) {
         const source = context.createBufferSource();
         const gain = context.createGain();
         source.buffer = buffer;
-        gain.gain.value = side === this.side ? 1 : 0;
+        gain.gain.value = 0;
+        if (side === this.side) gain.gain.setTargetAtTime(1, this.started, FADE_S);
         source.connect(gain).connect(context.destination);
         source.start(this.started, this.at);
         this.voices[side] = { source, gain };
@@ -235,7 +246,11 @@
 
     pause() {
       this.at = this.position();
-      if (this.voices) for (const voice of Object.values(this.voices)) voice.source.stop();
+      for (const voice of Object.values(this.voices || {})) {
+        voice.gain.gain.setTargetAtTime(0, context.currentTime, FADE_S);
+        voice.source.stop(context.currentTime + 5 * FADE_S);
+      }
+      this.wanted = false;
       this.voices = null;
       if (speaking === this) speaking = null;
       this.card.classList.remove("playing");
@@ -249,7 +264,7 @@
     }
 
     go(seconds) {
-      const playing = this.voices !== null;
+      const playing = this.wanted;
       if (playing) this.pause();
       this.at = Math.min(Math.max(0, seconds), this.seconds);
       this.card.classList.add("started");
@@ -279,8 +294,10 @@
       for (const cursor of this.cursors) cursor.style.left = `${100 * part}%`;
       this.seek.value = String(Math.round(1000 * part));
       const whole = Math.round(10 * (this.begin + at)) / 10;
-      const minutes = Math.floor(whole / 60);
-      this.time.textContent = `${minutes}:${(whole - 60 * minutes).toFixed(1).padStart(4, "0")}`;
+      const hours = Math.floor(whole / 3600);
+      const minutes = Math.floor(whole / 60) % 60;
+      const rest = (whole - 3600 * hours - 60 * minutes).toFixed(1).padStart(4, "0");
+      this.time.textContent = hours ? `${hours}:${String(minutes).padStart(2, "0")}:${rest}` : `${minutes}:${rest}`;
       this.seek.setAttribute("aria-valuetext", this.time.textContent);
       if (!this.voices) return;
       if (at >= this.seconds) {
@@ -288,17 +305,21 @@
         this.at = 0;
         this.draw();
       } else {
-        requestAnimationFrame(() => this.draw());
+        cancelAnimationFrame(this.frame); // of before a jump
+        this.frame = requestAnimationFrame(() => this.draw());
       }
     }
   }
 
   const players = [...document.querySelectorAll(".card")].filter((card) => card.querySelector(".player")).map((card) => new Player(card));
 
+  if (players.some((player) => player.radios.length > 1)) byId("key").hidden = false;
   document.addEventListener("keydown", (event) => {
-    // b: the other sound, wherever one is in a file's card.
-    const card = event.key === "b" && !event.ctrlKey && !event.metaKey && !event.altKey && event.target.closest(".card");
-    const player = card && players.find((each) => each.card === card);
+    // b: the other sound of the file whose card has the focus, or else of the one that plays.
+    if (event.key.toLowerCase() !== "b" || event.ctrlKey || event.metaKey || event.altKey) return;
+    if (event.target.closest("#table")) return;
+    const card = event.target.closest(".card");
+    const player = players.find((each) => each.card === card) || speaking;
     if (!player || player.radios.length < 2) return;
     player.hear(player.radios.find((radio) => radio.dataset.side !== player.side).dataset.side);
   });
