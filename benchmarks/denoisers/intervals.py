@@ -1,11 +1,14 @@
 """Means with the range in which they would fall again, by the bootstrap.
 
-Comes in: a value for each pair, and to which group (its noise recording) the pair belongs.
-Goes out: the mean and its 95 % interval. Groups are drawn, not pairs, as pairs that share a
-noise are no independent witnesses.
+Comes in: a value for each pair, to which group (its noise recording) the pair belongs, and its
+level (its SNR). Goes out: the mean and its 95 % interval. Groups are drawn, not pairs, as pairs
+that share a noise are no independent witnesses. Levels were chosen, not found: each draw's mean
+is that of its levels' means, or a draw with more of the loud noises would pass for chance.
 
-Reference: B. Efron and R. Tibshirani, "An introduction to the bootstrap", 1993, chapters 6
-and 13 (percentile interval).
+References
+----------
+B. Efron and R. Tibshirani, "An introduction to the bootstrap", 1993, chapters 6 and 13
+(percentile interval). D. Holt and T. M. F. Smith, "Post stratification", JRSS A 1979.
 """
 
 from __future__ import annotations
@@ -14,7 +17,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
+
+Table = NDArray[np.float64]
 
 DRAWS = 5000
 SHARE = 0.95
@@ -35,7 +40,9 @@ class Interval:
         return self.low > other.high or self.high < other.low
 
 
-def interval(values: ArrayLike, groups: Sequence[str], seed: int = 7) -> Interval | None:
+def interval(
+    values: ArrayLike, groups: Sequence[str], levels: ArrayLike, seed: int = 7
+) -> Interval | None:
     """The mean of the values and its 95 % interval; None where there are none.
 
     Parameters
@@ -44,6 +51,8 @@ def interval(values: ArrayLike, groups: Sequence[str], seed: int = 7) -> Interva
         NaN counts as not there.
     groups : sequence of str, length n
         What is drawn together.
+    levels : array_like, shape (n,)
+        All levels count alike in the mean.
     seed : int
         Of the draws.
     """
@@ -51,9 +60,22 @@ def interval(values: ArrayLike, groups: Sequence[str], seed: int = 7) -> Interva
     there = np.isfinite(found)
     if not there.any():
         return None
-    _, place = np.unique(np.asarray(groups)[there], return_inverse=True)
-    sums, counts = np.bincount(place, found[there]), np.bincount(place)
-    drawn = np.random.default_rng(seed).integers(0, len(counts), (DRAWS, len(counts)))
-    means = sums[drawn].sum(1) / counts[drawn].sum(1)
-    low, high = np.quantile(means, [(1 - SHARE) / 2, (1 + SHARE) / 2])
-    return Interval(float(found[there].mean()), float(low), float(high), int(there.sum()))
+    names, group = np.unique(np.asarray(groups)[there], return_inverse=True)
+    steps, level = np.unique(np.asarray(levels)[there], return_inverse=True)
+    sums, counts = np.zeros((2, len(names), len(steps)))
+    np.add.at(sums, (group, level), found[there])
+    np.add.at(counts, (group, level), 1)
+    drawn = np.random.default_rng(seed).integers(0, len(names), (DRAWS, len(names)))
+    # How often each group was drawn: (DRAWS, groups).
+    times = np.stack([np.bincount(draw, minlength=len(names)) for draw in drawn])
+    low, high = np.quantile(_mean(times @ sums, times @ counts), [0.5 - SHARE / 2, 0.5 + SHARE / 2])
+    mean = float(_mean(sums.sum(0), counts.sum(0)))
+    return Interval(mean, float(low), float(high), int(there.sum()))
+
+
+def _mean(sums: Table, counts: Table) -> Table:
+    """Over the last axis, of the levels that are there."""
+    there = counts > 0
+    means = np.divide(sums, counts, out=np.zeros_like(sums), where=there)
+    total: Table = means.sum(-1) / there.sum(-1)
+    return total

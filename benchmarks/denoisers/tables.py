@@ -58,7 +58,8 @@ class Results:
         if minus:
             values = values - self._values(minus, measure)
         kept = [place for place, pair in enumerate(self.pairs) if keep(pair)]
-        return interval(values[kept], [self.pairs[place].noise.name for place in kept])
+        some = [self.pairs[place] for place in kept]
+        return interval(values[kept], [p.noise.name for p in some], [p.snr_db for p in some])
 
     def lowest(self, peer: str, measure: str, keep: Keep) -> float:
         """The worst of them."""
