@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import signal
-from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 
@@ -13,7 +12,7 @@ import pytest
 import soundfile as sf
 
 from raypipe.execution.isolated import Isolated
-from raypipe.execution.scorer import ScoreJob, Scorer, find_reference
+from raypipe.execution.scorer import ScoreJob, Scorer
 from raypipe.quality.measures import measure
 from raypipe.quality.reference import si_sdr_db
 from raypipe.types import AudioFile, FrameBatch, Refused, Scored, Segment, Stepped
@@ -167,21 +166,3 @@ def test_a_pesq_that_crashes_costs_one_measure(folder: Path) -> None:
     assert isinstance(row, Scored)
     assert row.missing["pesq_wb"] == "PESQ crashed (SIGSEGV) over it"
     assert "si_sdr_db" in row.values
-
-
-@pytest.fixture
-def references(tmp_path: Path) -> Iterator[Path]:
-    for name in ("x.wav", "sub/y.flac", "z.mp3", "z.wav", "odd.aifc"):
-        (tmp_path / name).parent.mkdir(exist_ok=True)
-        (tmp_path / name).touch()
-    yield tmp_path
-
-
-def test_references_are_found_by_name_whatever_their_ending(references: Path) -> None:
-    root = str(references)
-    for name, expected in {
-        "x.wav": "x.wav", "x.mp3": "x.wav", "sub/y.wav": "sub/y.flac", "z.mp3": "z.mp3",
-        "z.ogg": "z.wav", "odd.aifc": "odd.aifc",
-    }.items():  # fmt: skip
-        assert find_reference(root, name) == str(references / expected), name
-    assert find_reference(root, "y.wav") is None
