@@ -65,7 +65,24 @@ def test_silence_has_no_ratio() -> None:
     sound = hiss(1000)
     assert si_sdr_db(np.zeros(1000), sound) == Missing("digital silence")
     assert si_sdr_db(sound, np.zeros(1000)) == Missing("the reference is digital silence")
-    assert snr_db(np.zeros(0), np.zeros(0)) == Missing("the reference is digital silence")
+
+
+def test_no_samples_are_not_silence() -> None:
+    nothing, pair = Missing("there are no samples to compare"), Pair()
+    assert pair.si_sdr_db() == pair.snr_db() == pair.level_difference_db() == nothing
+    assert delay([], 5) == delay([(np.zeros(0), np.zeros(0))], 5) == nothing
+
+
+def test_an_offset_alone_has_no_si_sdr_whatever_rounding_leaves_of_it() -> None:
+    rng = np.random.default_rng(7)
+    for offset in rng.uniform(0.01, 1, 300).astype(np.float32):
+        reference, sound = Pair(), Pair()
+        for size in rng.integers(1, 3000, 20):
+            level, other = np.full(size, offset), rng.standard_normal(size)
+            reference.add(other, level)
+            sound.add(level, other)
+        assert reference.si_sdr_db() == Missing("the reference holds nothing but an offset")
+        assert sound.si_sdr_db() == Missing("holds nothing but an offset")
 
 
 @pytest.mark.parametrize("late", [0, 1, 480, -37, 8000, -8000])
@@ -87,4 +104,3 @@ def test_sounds_shorter_than_the_search_do_not_wrap_round() -> None:
 def test_strangers_have_no_delay() -> None:
     found = delay([(hiss(80_000, seed=1), hiss(80_000, seed=2))], 8000)
     assert found == Missing("does not resemble the reference")
-    assert delay([], 5) == Missing("the reference is digital silence")
