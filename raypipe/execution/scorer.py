@@ -18,6 +18,7 @@ from dataclasses import asdict, dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from raypipe.audio.encode import LARGEST
 from raypipe.audio.rawpcm import HEADERLESS
 from raypipe.errors import AudioError, StorageError
 from raypipe.execution.isolated import Isolated, Lost
@@ -179,7 +180,8 @@ class Scorer:
 
     def _heard(self, track: Track, reference: Track | None) -> tuple[Measures, Pair]:
         """All samples, once."""
-        meter, pair = Meter(track.rate_hz, track.info.channels), Pair()
+        info, pair = track.info, Pair()
+        meter = Meter(track.rate_hz, info.channels, LARGEST.get(info.subtype, 1.0))
         together = reference is not None
         while (sound := track.read(BLOCK)).shape[1]:
             meter.add(sound)
@@ -187,7 +189,7 @@ class Scorer:
                 other = reference.read(sound.shape[1])
                 both = min(sound.shape[1], other.shape[1])
                 together = both == sound.shape[1]
-                if track.info.channels == reference.info.channels:
+                if info.channels == reference.info.channels:
                     pair.add(sound[:, :both], other[:, :both])
                 else:
                     pair.add(mono(sound)[:both], mono(other)[:both])

@@ -103,9 +103,11 @@ class Meter:
         Sampling rate in Hz.
     channels : int
         Number of channels.
+    full_scale : float
+        Largest positive sample that the recording's format has.
     """
 
-    def __init__(self, rate_hz: int, channels: int) -> None:
+    def __init__(self, rate_hz: int, channels: int, full_scale: float = 1.0) -> None:
         self._rate_hz = rate_hz
         self._frame = max(1, round(FRAME_S * rate_hz))
         self._grain = self._frame * FRAMES_IN_GRAIN
@@ -113,7 +115,7 @@ class Meter:
         self._meter = LevelMeter(rate_hz, channels)
         self._meter_state = self._meter.reset(channels)
         self._levels = LevelSum(rate_hz, channels)
-        self._clipped = ClippedRuns(channels)
+        self._clipped = ClippedRuns(channels, full_scale)
         self._activity = Activity(rate_hz)
         self._spread = AmplitudeSpread(channels)
         self._spectrum = LongTermSpectrum(rate_hz)

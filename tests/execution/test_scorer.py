@@ -90,6 +90,21 @@ def test_rate_length_channels_and_delay_differ_and_are_told(folder: Path) -> Non
     )  # fmt: skip
 
 
+@pytest.mark.parametrize(
+    ("ending", "subtype"),
+    [("wav", "ULAW"), ("wav", "ALAW"), ("wav", "PCM_U8"), ("aiff", "PCM_S8"), ("flac", "PCM_S8"),
+     ("wav", "PCM_16"), ("flac", "PCM_24"), ("wav", "FLOAT")],
+)  # fmt: skip
+def test_clipping_is_found_in_every_sample_format(folder: Path, ending: str, subtype: str) -> None:
+    wave = np.sin(np.arange(8000) / 20)
+    path = folder / f"a.{ending}"
+    for gain, expected in ((3.0, np.mean(np.abs(wave) > 1 / 3)), (0.9, 0.0)):
+        sf.write(path, np.clip(gain * wave, -1, 1), 8000, subtype)
+        row = scored(ScoreJob(), path)
+        assert isinstance(row, Scored)
+        assert row.values["clipped_share"] == pytest.approx(expected, abs=0.01)
+
+
 def test_a_copy_reads_a_hundred_decibels(folder: Path) -> None:
     clean = syllables(2, 16_000)
     sf.write(folder / "a.wav", clean, 16_000)
