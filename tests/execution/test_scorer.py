@@ -10,9 +10,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soundfile as sf
+import soxr
 
 from raypipe.execution.isolated import Isolated
 from raypipe.execution.scorer import ScoreJob, Scorer
+from raypipe.quality.dnsmos import WHOLE_S
 from raypipe.quality.measures import measure
 from raypipe.quality.reference import si_sdr_db
 from raypipe.types import AudioFile, FrameBatch, Refused, Scored, Segment, Stepped
@@ -131,6 +133,18 @@ def test_a_long_file_is_heard_in_excerpts(folder: Path) -> None:
         if name in row.values:
             assert row.values[name] == pytest.approx(one.values[name], abs=0.1), name
     assert row.values["delay_samples"] == 0
+
+
+def test_a_long_file_lies_beside_its_reference_at_another_rate(folder: Path) -> None:
+    rate_hz, its_hz = 44_100, 8000
+    clean = np.tile(syllables(9.7, its_hz), 8)
+    sf.write(folder / "clean/a.wav", clean, its_hz, "FLOAT")
+    sf.write(folder / "a.wav", soxr.resample(clean, its_hz, rate_hz, "HQ"), rate_hz, "FLOAT")
+    row = scored(ScoreJob(str(folder / "clean")), folder / "a.wav")
+    assert isinstance(row, Scored)
+    assert row.values["duration_s"] > WHOLE_S, "excerpts are read again"
+    assert row.values["delay_samples"] == 0
+    assert row.values.get("stoi", 1) > 0.999
 
 
 def test_what_cannot_be_is_refused_with_a_reason(folder: Path) -> None:
