@@ -162,8 +162,10 @@ class Scorer:
         notes: list[str] = []
         found: list[Measures | AgainstReference | DnsmosScores] = [alone]
         if reference is not None:
-            notes += _differences(track, reference)
             against = self._against(track, reference, pair)
+            odd = (*reference.info.notes, *reference.reader.notes)
+            notes += [f"its reference: {note}" for note in odd]
+            notes += _differences(track, reference)
             if against.delay_samples:
                 notes.append(_late(round(against.delay_samples)))
             found.append(against)

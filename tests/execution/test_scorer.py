@@ -147,6 +147,18 @@ def test_a_long_file_lies_beside_its_reference_at_another_rate(folder: Path) -> 
     assert row.values.get("stoi", 1) > 0.999
 
 
+def test_what_is_odd_of_a_reference_is_told_as_its_own(folder: Path) -> None:
+    noisy, clean = speech(1, 16_000, -30)
+    sf.write(folder / "a.wav", noisy, 16_000)
+    sf.write(folder / "clean/a.wav", clean, 16_000)
+    whole = (folder / "clean/a.wav").read_bytes()
+    (folder / "clean/a.wav").write_bytes(whole[:20_044])
+    row = scored(ScoreJob(str(folder / "clean"), keep_truncated=True), folder / "a.wav")
+    assert isinstance(row, Scored)
+    ends = "header promises 16000 samples (1.00 s), the sound ends at 10000 (0.62 s)"
+    assert row.notes[0] == f"its reference: {ends}"
+
+
 def test_what_cannot_be_is_refused_with_a_reason(folder: Path) -> None:
     (folder / "bad.wav").write_bytes(b"no audio at all")
     sf.write(folder / "alone.wav", hiss(100), 8000)
