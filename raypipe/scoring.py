@@ -28,8 +28,9 @@ from raypipe.quality.dnsmos import Dnsmos, find_networks
 from raypipe.results.scores import ScoreReport
 from raypipe.score_loop import ScoreLoop, ScoreWatch, Work
 from raypipe.settings import RunSettings
-from raypipe.storage import is_address, located, show
+from raypipe.storage import is_address, located, scheme_of, show
 from raypipe.storage.listing import exists, is_folder
+from raypipe.storage.paths import READ_ONLY
 from raypipe.types import AudioFile
 
 SMALL_DEEP_BYTES = 8 << 20
@@ -113,9 +114,11 @@ def _reference_at(
     """The references' folder or, where one file is measured, the reference itself; which it is."""
     if reference is None:
         return None, False
+    if not os.fspath(reference):
+        raise UsageError("the folder of references must not be empty")
     root = located(reference)
-    folder = is_folder(root) if is_address(root) else os.path.isdir(root)
-    if folder:
+    listable = is_address(root) and scheme_of(root) not in READ_ONLY
+    if is_folder(root) if listable else os.path.isdir(root):
         return root, False
     if not exists(root):
         raise UsageError(f"{show(root)}: no such folder of references")

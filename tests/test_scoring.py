@@ -118,6 +118,8 @@ def test_what_cannot_be_meant_is_said_before_the_start(folder: Path) -> None:
         score(folder / "gone")
     with pytest.raises(UsageError, match="no such folder of references"):
         score(folder / "noisy", reference=folder / "gone")
+    with pytest.raises(UsageError, match="references must not be empty"):
+        score(folder / "noisy", reference="")  # a variable that was not set, not the folder here
     with pytest.raises(UsageError, match=r"is a file, but .* needs a folder of references"):
         score(folder / "noisy", reference=folder / "clean/0.flac")
     with pytest.raises(UsageError, match=r"holds no sig_bak_ovr\.onnx"):

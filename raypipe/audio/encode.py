@@ -24,6 +24,14 @@ LINEAR_BITS = {"PCM_S8": 8, "PCM_U8": 8, "PCM_16": 16, "PCM_24": 24, "PCM_32": 3
 _BITS = LINEAR_BITS | {"ULAW": 16, "ALAW": 16}
 """The companded ones are cut down from 16 bit by the writer."""
 
+LARGEST = {
+    "PCM_S8": 127 / 128, "PCM_U8": 127 / 128, "DPCM_8": 127 / 128,
+    "ULAW": 32_124 / 32_768, "ALAW": 32_256 / 32_768,
+    "pcm_s8": 127 / 128, "pcm_u8": 127 / 128,
+    "pcm_mulaw": 32_124 / 32_768, "pcm_alaw": 32_256 / 32_768,
+}  # fmt: skip
+"""Largest positive sample of the subtypes, libsndfile's and FFmpeg's, that end well below 1."""
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Encoded:

@@ -67,14 +67,16 @@ def score(
             watch.ended_early()
             interrupted = isinstance(error, KeyboardInterrupt)
             report.interrupted = "interrupted" if interrupted else str(error)
-            if report.scored:
+            if report.scored or report.failed:
                 write_results(report, csv_path, json_path)
             if not interrupted:
                 raise
             click.echo("raypipe: interrupted", err=True)
             return INTERRUPTED
-        write_results(report, csv_path, json_path)
-        if not quiet and not printed:
-            print_report(report)
-        watch.summary(report)
+        try:
+            write_results(report, csv_path, json_path)
+        finally:
+            if not quiet and not printed:
+                print_report(report)
+            watch.summary(report)
     return report.exit_code

@@ -18,7 +18,7 @@ from rich.table import Table
 from rich.text import Text
 
 from raypipe.cli.words import clock, say
-from raypipe.errors import UsageError
+from raypipe.errors import StorageError, UsageError
 from raypipe.results.scores import ScoreReport, Summary
 from raypipe.storage import is_address, path_or_address, scheme_of, show, write_text
 from raypipe.storage.paths import READ_ONLY
@@ -135,7 +135,7 @@ def _shortened(name: str) -> str:
     return plain if len(plain) <= LONGEST_NAME else "…" + plain[1 - LONGEST_NAME :]
 
 
-def check_results(*paths: str | None) -> None:
+def check_results(csv_path: str | None, json_path: str | None) -> None:
     """What cannot be written should be heard of before the work, not after it.
 
     Raises
@@ -143,30 +143,47 @@ def check_results(*paths: str | None) -> None:
     UsageError
         If a place for results cannot be written to.
     """
-    for path in paths:
-        if path is None or path == "-":
-            continue
-        place = path_or_address(path)
-        if scheme_of(place) in READ_ONLY:
-            raise UsageError(f"{show(place)}: no scores can be written there")
-        folder = os.path.dirname(os.path.abspath(place))
-        if not is_address(place) and not os.path.isdir(folder):
-            raise UsageError(f"{show(path)}: there is no such folder for the scores")
+    places = [_checked(path) for path in (csv_path, json_path) if path not in (None, "-")]
+    if len(places) == 2 and places[0] == places[1]:
+        raise UsageError(f"{show(csv_path or '')}: only one of --csv and --json can go there")
+
+
+def _checked(path: str | None) -> str:
+    """Where results go, in one spelling."""
+    if not path:
+        raise UsageError("--csv and --json want the name of a file, or - to print")
+    place = path_or_address(path)
+    if scheme_of(place) in READ_ONLY:
+        raise UsageError(f"{show(place)}: no scores can be written there")
+    if is_address(place):
+        return place
+    if os.path.isdir(place):
+        raise UsageError(f"{show(path)}: is a folder, wanted is a file for the scores")
+    if not os.path.isdir(os.path.dirname(os.path.abspath(place))):
+        raise UsageError(f"{show(path)}: there is no such folder for the scores")
+    return os.path.abspath(place)
 
 
 def write_results(report: ScoreReport, csv_path: str | None, json_path: str | None) -> None:
-    """Write what was asked for.
+    """Write what was asked for, each of it whether or not the other can be.
 
     Raises
     ------
     StorageError
-        If it cannot be written.
+        If something cannot be written.
     """
-    for path, write in ((csv_path, report.write_csv), (json_path, report.write_json)):
-        if path == "-":
-            _print(write)
-        elif path is not None:
-            write_text(path_or_address(path), write, "write the scores")
+    refused: StorageError | None = None
+    wanted = ((csv_path, report.write_csv), (json_path, report.write_json))
+    for path, write in sorted(wanted, key=lambda one: one[0] == "-"):  # may have no reader
+        try:
+            if path == "-":
+                _print(write)
+            elif path is not None:
+                write_text(path_or_address(path), write, "write the scores")
+        except StorageError as error:
+            refused = refused or error
+    if refused is not None:
+        raise refused
 
 
 def _print(write: Callable[[IO[str]], None]) -> None:

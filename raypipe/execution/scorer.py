@@ -18,10 +18,12 @@ from dataclasses import asdict, dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from raypipe.audio.encode import LARGEST
 from raypipe.audio.rawpcm import HEADERLESS
 from raypipe.errors import AudioError, StorageError
 from raypipe.execution.isolated import Isolated, Lost
 from raypipe.execution.limits import OUR_LIMITS
+from raypipe.execution.references import find_reference
 from raypipe.execution.track import Track, mono
 from raypipe.quality import dnsmos
 from raypipe.quality.against import AgainstReference, held, mean, rounded
@@ -32,8 +34,7 @@ from raypipe.quality.measures import Measures, Meter
 from raypipe.quality.pesq import PESQ_HZ, pesq_wb
 from raypipe.quality.reference import Pair, delay
 from raypipe.quality.value import Missing, Value, parted
-from raypipe.storage import join, show, storage_error
-from raypipe.storage.listing import exists
+from raypipe.storage import show, storage_error
 from raypipe.telemetry import Stopwatch, resident_bytes
 from raypipe.types import (
     AudioFile,
@@ -55,9 +56,6 @@ WHOLE_S, EXCERPT_S, MOST_EXCERPTS = 15.0, 10.0, 12
 LONGEST_DELAY_S = 1.0
 LOWEST_RATE_HZ = 1000
 PESQ_TIMEOUT_S = 60.0
-
-ENDINGS = (".wav", ".flac", ".ogg", ".opus", ".mp3", ".m4a", ".aiff", ".aif", ".caf", ".w64", ".au")
-"""Under which a reference is looked for, where it has not the very name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,8 +162,10 @@ class Scorer:
         notes: list[str] = []
         found: list[Measures | AgainstReference | DnsmosScores] = [alone]
         if reference is not None:
-            notes += _differences(track, reference)
             against = self._against(track, reference, pair)
+            odd = (*reference.info.notes, *reference.reader.notes)
+            notes += [f"its reference: {note}" for note in odd]
+            notes += _differences(track, reference)
             if against.delay_samples:
                 notes.append(_late(round(against.delay_samples)))
             found.append(against)
@@ -182,7 +182,8 @@ class Scorer:
 
     def _heard(self, track: Track, reference: Track | None) -> tuple[Measures, Pair]:
         """All samples, once."""
-        meter, pair = Meter(track.rate_hz, track.info.channels), Pair()
+        info, pair = track.info, Pair()
+        meter = Meter(track.rate_hz, info.channels, LARGEST.get(info.subtype, 1.0))
         together = reference is not None
         while (sound := track.read(BLOCK)).shape[1]:
             meter.add(sound)
@@ -190,7 +191,7 @@ class Scorer:
                 other = reference.read(sound.shape[1])
                 both = min(sound.shape[1], other.shape[1])
                 together = both == sound.shape[1]
-                if track.info.channels == reference.info.channels:
+                if info.channels == reference.info.channels:
                     pair.add(sound[:, :both], other[:, :both])
                 else:
                     pair.add(mono(sound)[:both], mono(other)[:both])
@@ -249,16 +250,6 @@ def _windows(track: Track) -> Iterator[NDArray[np.float32]]:
         stop = min(track.frames, start + -(-dnsmos.WINDOW * rate_hz // DNSMOS_HZ) + 1)
         sound = track.excerpt(start, stop, DNSMOS_HZ)[: dnsmos.WINDOW]
         yield np.pad(sound, (0, dnsmos.WINDOW - len(sound)))
-
-
-def find_reference(root: str, name: str) -> str | None:
-    """The reference of a file: the same name below `root`, or the same with another ending."""
-    stem = os.path.splitext(name)[0]
-    for candidate in dict.fromkeys((name, *(stem + ending for ending in ENDINGS))):
-        path = join(root, candidate)
-        if exists(path):
-            return path
-    return None
 
 
 def _differences(track: Track, reference: Track) -> list[str]:

@@ -7,6 +7,8 @@ that memory does not grow with its length.
 
 from __future__ import annotations
 
+from math import gcd
+
 import numpy as np
 import soxr
 from numpy.typing import NDArray
@@ -17,6 +19,9 @@ from raypipe.errors import UnsupportedAudio
 from raypipe.types import RawLayout, Samples
 
 QUALITY = "HQ"
+
+MOST_READ = 1 << 20
+"""Samples a channel that are decoded at once, however much higher the file's own rate is."""
 
 
 class Track:
@@ -63,6 +68,7 @@ class Track:
         self._flushed = False
         self._most_kept = round(kept_s * self.rate_hz)
         self._kept: list[NDArray[np.float32]] | None = []
+        self._last = 0, np.zeros(0, np.float32)
 
     def read(self, frames: int) -> Samples:
         """Next samples, ``(channels, n)``; n is less than `frames` only at the end."""
@@ -84,7 +90,8 @@ class Track:
 
     def _resampled(self, frames: int) -> Samples:
         while self._ready.shape[1] < frames and not self._flushed:
-            sound = self._own(max(1, frames * self.info.rate_hz // self.rate_hz))
+            wanted = frames * self.info.rate_hz // self.rate_hz
+            sound = self._own(min(max(1, wanted), MOST_READ))
             made, self._state = self._resample.process(sound, self._state)
             parts = [self._ready, made]
             if not sound.shape[1]:
@@ -121,11 +128,22 @@ class Track:
                 self._kept = [np.concatenate(self._kept)]
             whole = self._kept[0] if self._kept else np.zeros(0, np.float32)
             return resampled(whole[start:stop], self.rate_hz, wanted_hz or self.rate_hz)
-        own_hz = self.info.rate_hz
-        first, last = (at * own_hz // self.rate_hz for at in (start, stop))
-        self.reader.seek(first)
-        sound = mono(self.reader.read(last - first))
-        return resampled(sound, own_hz, wanted_hz or self.rate_hz)
+        own_hz, rate_hz = self.info.rate_hz, self.rate_hz
+        # Only such a sample lies at the same instant at both rates.
+        early = start % (rate_hz // gcd(own_hz, rate_hz))
+        first, last = (start - early) * own_hz // rate_hz, -(-stop * own_hz // rate_hz)
+        sound = resampled(self._again(first, last), own_hz, rate_hz)
+        return resampled(sound[early : early + stop - start], rate_hz, wanted_hz or rate_hz)
+
+    def _again(self, first: int, last: int) -> NDArray[np.float32]:
+        """Mono sound at the file's own rate; what the excerpt before had of it is not decoded
+        again, as going back in a compressed file is to begin anew."""
+        begin, before = self._last
+        known = before[first - begin : last - begin] if begin <= first else before[:0]
+        self.reader.seek(first + len(known))
+        sound = mono(self.reader.read(last - first - len(known)))
+        self._last = first, np.concatenate([known, sound])
+        return self._last[1]
 
     def close(self) -> None:
         """Close the file."""

@@ -57,6 +57,8 @@ class Route:
     """Name of the one output where OUT is a file."""
     output_format: str
     """``keep`` or a format, after OUT's own ending was taken into account."""
+    writes: bool = True
+    """False where no output is made: settings that name outputs are then not looked at."""
 
 
 def find_route(source: str, output: str, settings: RunSettings) -> Route:
@@ -107,7 +109,7 @@ def find_source(source: str) -> Route:
         raise UsageError("IN must not be empty")
     kind, path = _kind_of(path_or_address(source))
     root = _root_of(kind, path)
-    return Route(kind, path, root, root, None, "keep")
+    return Route(kind, path, root, root, None, "keep", writes=False)
 
 
 def _output_at(output: str) -> str:

@@ -76,13 +76,16 @@ def output_of(name: str, route: Route, settings: RunSettings) -> str:
     """Path of the output for an input of this name, relative to the output's root."""
     if route.output_name is not None:
         return route.output_name
+    if not route.writes:
+        return name
     stem, ending = os.path.splitext(name)
     return stem + settings.suffix + output_suffix(ending, route.output_format)
 
 
 def would_list(name: str, route: Route, settings: RunSettings) -> bool:
     """True where `scan` takes a file of this name, relative to the input's root."""
-    made_here = route.output_root == route.root and _stem_ends(name, settings.suffix)
+    in_place = route.writes and route.output_root == route.root
+    made_here = in_place and _stem_ends(name, settings.suffix)
     if made_here or any(part == PRIVATE for part in name.split("/")):
         return False
     parents = ["/".join(name.split("/")[:n]) for n in range(1, name.count("/") + 1)]

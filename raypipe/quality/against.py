@@ -59,8 +59,13 @@ def mean(values: Sequence[Value]) -> Value:
 
 def rounded(name: str, value: float) -> float:
     """A measure with the decimals that mean something, a whole number where there are none."""
-    decimals = DECIMALS.get(name.rpartition("_")[2], USUAL_DECIMALS)
-    return round(value, decimals) if decimals else round(value)
+    decimals = decimals_of(name)
+    return round(value, decimals) + 0.0 if decimals else round(value)  # no -0.0
+
+
+def decimals_of(name: str) -> int:
+    """Decimals that a measure is told with."""
+    return DECIMALS.get(name.rpartition("_")[2], USUAL_DECIMALS)
 
 
 SETS = (Measures, AgainstReference, DnsmosScores)

@@ -19,9 +19,18 @@ RUN = 3
 
 
 class ClippedRuns:
-    """Counts, for each channel on its own, also across stretches."""
+    """Counts, for each channel on its own, also across stretches.
 
-    def __init__(self, channels: int) -> None:
+    Parameters
+    ----------
+    channels : int
+        Number of channels.
+    full_scale : float
+        Largest positive sample that there can be; no more than `FULL_SCALE` is asked for.
+    """
+
+    def __init__(self, channels: int, full_scale: float = FULL_SCALE) -> None:
+        self._top = min(full_scale, FULL_SCALE)
         self.samples = 0
         """Samples in runs that have ended."""
         self.runs = 0
@@ -31,7 +40,7 @@ class ClippedRuns:
         """Take a stretch in, ``(channels, samples)``."""
         if not sound.shape[1]:
             return
-        at_top = np.abs(sound) >= FULL_SCALE
+        at_top = np.abs(sound) >= self._top
         if not at_top.any():
             self._end(self._open)
             self._open[:] = 0

@@ -16,13 +16,14 @@ from dataclasses import dataclass, field, fields
 
 import numpy as np
 
-from raypipe.dsp.level import LevelMeter, LevelSum
+from raypipe.dsp.k_weighting import design_for
+from raypipe.dsp.level import HOPS_IN_BLOCK, LOWEST_RATE_HZ, LevelMeter, LevelSum
 from raypipe.quality.activity import Activity
 from raypipe.quality.clipping import ClippedRuns
 from raypipe.quality.snr import AmplitudeSpread
 from raypipe.quality.spectrum import LongTermSpectrum
-from raypipe.quality.value import Missing, Value, parted
-from raypipe.types import Samples
+from raypipe.quality.value import TOO_LARGE, Missing, Value, parted
+from raypipe.types import Levels, Samples
 
 FRAME_S = 0.05
 FRAMES_IN_GRAIN = 20
@@ -35,6 +36,9 @@ MOST_AT_ONCE = 1 << 20
 """Samples a channel; longer stretches are taken in several."""
 
 SILENCE = Missing("digital silence")
+
+MOST_DB = 300.0
+"""Peak in dBFS up to which float32 holds a second's squares."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,9 +103,11 @@ class Meter:
         Sampling rate in Hz.
     channels : int
         Number of channels.
+    full_scale : float
+        Largest positive sample that the recording's format has.
     """
 
-    def __init__(self, rate_hz: int, channels: int) -> None:
+    def __init__(self, rate_hz: int, channels: int, full_scale: float = 1.0) -> None:
         self._rate_hz = rate_hz
         self._frame = max(1, round(FRAME_S * rate_hz))
         self._grain = self._frame * FRAMES_IN_GRAIN
@@ -109,7 +115,7 @@ class Meter:
         self._meter = LevelMeter(rate_hz, channels)
         self._meter_state = self._meter.reset(channels)
         self._levels = LevelSum(rate_hz, channels)
-        self._clipped = ClippedRuns(channels)
+        self._clipped = ClippedRuns(channels, full_scale)
         self._activity = Activity(rate_hz)
         self._spread = AmplitudeSpread(channels)
         self._spectrum = LongTermSpectrum(rate_hz)
@@ -161,7 +167,7 @@ class Meter:
             "peak_dbfs": SILENCE if levels.peak_db is None else levels.peak_db,
             "clipped_share": self._clipped.samples / (self._samples * channels),
             "clipped_runs": self._clipped.runs,
-            "loudness_lufs": self._no_loudness() if levels.lufs is None else levels.lufs,
+            "loudness_lufs": self._no_loudness(levels) if levels.lufs is None else levels.lufs,
             "active_level_dbfs": level,
             "silence_share": 1 - active,
             "noise_floor_dbfs": self._noise_floor(),
@@ -170,9 +176,13 @@ class Meter:
         }
         return Measures(**parted(found))
 
-    def _no_loudness(self) -> Missing:
-        if self._samples < 0.4 * self._rate_hz:
-            return Missing("shorter than 400 ms")
+    def _no_loudness(self, levels: Levels) -> Missing:
+        if self._rate_hz < LOWEST_RATE_HZ:
+            return Missing(f"a rate below {LOWEST_RATE_HZ} Hz")
+        if self._samples < HOPS_IN_BLOCK * design_for(self._rate_hz).hop:
+            return Missing("shorter than a gating block (some 400 ms)")
+        if levels.peak_db is not None and levels.peak_db > MOST_DB:
+            return TOO_LARGE
         return Missing("nothing is louder than -70 LUFS")
 
     def _noise_floor(self) -> Value:

@@ -24,6 +24,18 @@ from raypipe.types import Samples
 LEAST_RESEMBLANCE = 0.1
 """Of the correlation's peak to the product of both norms; speech under 15 dB of noise has 0.18."""
 
+CHANCE = 0.3
+"""As much is asked for of sounds as long as the longest delay, and less by the root of how much
+longer they are: two people's voices come to 0.43 in 0.25 s, 0.26 in 1 s and 0.15 in 2 s, where
+delays of up to 1 s are looked for."""
+
+CLEAR_RESEMBLANCE = 0.7
+"""What resembles so much may be as short as it likes."""
+
+
+OFFSET = 1e-12
+"""Share of a sound's energy that rounding may leave of an offset once the mean is taken off."""
+
 
 class Pair:
     """Adds up a sound and its reference."""
@@ -48,32 +60,39 @@ class Pair:
 
         The means are taken off first, as an offset is not heard.
         """
-        if not self._count:
-            return Missing("no samples")
+        if wrong := self._without():
+            return wrong
         (reference, cross), (_, sound) = self._products - (
             np.outer(self._sums, self._sums) / self._count
         )
-        if wrong := _silent(sound, reference):
-            return wrong
+        if reference <= OFFSET * self._products[0, 0]:
+            return Missing("the reference holds nothing but an offset")
+        if sound <= OFFSET * self._products[1, 1]:
+            return Missing("holds nothing but an offset")
         target = cross**2 / reference
         return _ratio_db(target, sound - target, sound)
 
     def snr_db(self) -> Value:
         """Power of the reference against that of the difference; infinite for the same sound."""
-        reference, sound = float(self._products[0, 0]), float(self._products[1, 1])
-        if wrong := _silent(sound, reference):
+        if wrong := self._without():
             return wrong
-        return _ratio_db(reference, self._error, 0.0)
+        return _ratio_db(float(self._products[0, 0]), self._error, 0.0)
 
     def level_difference_db(self) -> Value:
         """Level of the sound above that of the reference."""
-        reference, sound = float(self._products[0, 0]), float(self._products[1, 1])
-        if wrong := _silent(sound, reference):
+        if wrong := self._without():
             return wrong
-        return 10 * math.log10(sound / reference)
+        return 10 * math.log10(self._products[1, 1] / self._products[0, 0])
+
+    def _without(self) -> Missing | None:
+        """What is missing, if anything is."""
+        reference, sound = self._products.diagonal()
+        return _silent(self._count, sound, reference)
 
 
-def _silent(sound: float, reference: float) -> Missing | None:
+def _silent(count: int, sound: float, reference: float) -> Missing | None:
+    if not count:
+        return Missing("there are no samples to compare")
     if reference <= 0:
         return Missing("the reference is digital silence")
     return Missing("digital silence") if sound <= 0 else None
@@ -129,7 +148,11 @@ def delay(excerpts: Iterable[tuple[Samples, Samples]], most: int) -> Value:
     """
     total: NDArray[np.float64] = np.zeros(2 * most + 1)
     norms = np.zeros(2)
+    count = 0
     for sound, reference in excerpts:
+        if not len(sound):
+            continue
+        count += len(sound)
         x, r = (
             np.asarray(s, np.float64) - np.mean(s, dtype=np.float64) for s in (sound, reference)
         )
@@ -139,9 +162,11 @@ def delay(excerpts: Iterable[tuple[Samples, Samples]], most: int) -> Value:
         total[most : most + reach + 1] += both[: reach + 1]
         total[most - reach : most] += both[size - reach :]
         norms += float(x @ x), float(r @ r)
-    if wrong := _silent(*norms):
+    if wrong := _silent(count, *norms):
         return wrong
     best = int(np.argmax(np.abs(total)))
-    if abs(total[best]) < LEAST_RESEMBLANCE * math.sqrt(norms[0] * norms[1]):
+    by_chance = CHANCE * math.sqrt(most / count)
+    wanted = min(CLEAR_RESEMBLANCE, max(LEAST_RESEMBLANCE, by_chance))
+    if abs(total[best]) < wanted * math.sqrt(norms[0] * norms[1]):
         return Missing("does not resemble the reference")
     return float(best - most)

@@ -52,6 +52,7 @@ class AmplitudeSpread:
         self._count = np.zeros(channels, np.int64)
         self._sum = np.zeros(channels)
         self._logs = np.zeros(channels)
+        self._silent = True
 
     def add(self, sound: Samples) -> None:
         """Take a stretch in, ``(channels, samples)``; its mean is taken off, as an offset is no
@@ -59,6 +60,7 @@ class AmplitudeSpread:
         amplitudes = np.abs(sound - sound.mean(axis=1, keepdims=True, dtype=np.float64))
         amplitudes[sound == 0] = 0
         there = amplitudes > 0
+        self._silent = self._silent and not sound.any()
         self._count += there.sum(axis=1)
         self._sum += amplitudes.sum(axis=1)
         self._logs += np.log(np.where(there, amplitudes, 1.0)).sum(axis=1)
@@ -68,7 +70,7 @@ class AmplitudeSpread:
         none can be given."""
         loudest = int(np.argmax(self._sum))
         if not self._count[loudest]:
-            return Missing("digital silence")
+            return Missing("digital silence" if self._silent else "nothing but an offset")
         mean = self._sum[loudest] / self._count[loudest]
         return from_spread(math.log(mean) - self._logs[loudest] / self._count[loudest])
 

@@ -16,7 +16,7 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-from raypipe.quality.value import Missing, Value
+from raypipe.quality.value import TOO_LARGE, Missing, Value
 from raypipe.types import Samples
 
 WINDOW_S = 0.04
@@ -70,6 +70,7 @@ class LongTermSpectrum:
         self._level_db = np.zeros(self._bands)
         self._count = 0
 
+    @np.errstate(over="ignore", invalid="ignore")  # floats far beyond full scale
     def add(self, sound: Samples) -> None:
         """Take a stretch in, ``(channels, samples)``; its end is left over where it fills no
         window, unless nothing was there before."""
@@ -102,6 +103,8 @@ class LongTermSpectrum:
         """The highest frequency in use, or why there is none."""
         if self._rate_hz < LOWEST_RATE_HZ:
             return Missing(f"a rate below {LOWEST_RATE_HZ} Hz")
+        if not np.isfinite(self._power).all():
+            return TOO_LARGE
         if not self._power.any():
             return Missing("digital silence")
         middle, level_db = self.density_db()

@@ -15,6 +15,9 @@ class Missing:
     """In one clause, for a person."""
 
 
+TOO_LARGE = Missing("its samples are too large")
+"""Their squares are beyond what the measure is worked out in."""
+
 Value: TypeAlias = float | Missing
 
 

@@ -31,14 +31,19 @@ from typing import IO, Any
 
 import numpy as np
 
-from raypipe.quality.against import AgainstReference, names_in
+from raypipe.errors import StorageError
+from raypipe.quality.against import AgainstReference, decimals_of, names_in
 from raypipe.quality.dnsmos import DnsmosScores
 from raypipe.quality.measures import Measures
+from raypipe.storage import storage_error
 from raypipe.types import Failed, Scored
 from raypipe.version import VERSION
 
 MOST_SORTED = 20_000
 """Up to so many files rows are in the order of their names; beyond, in that of the listing."""
+
+SUMMARY_DECIMALS = 4
+"""At least; more where the measure has more."""
 
 FACTS = ("path", "outcome", "reason", "rate_hz", "channels", "format", "subtype")
 
@@ -88,7 +93,10 @@ class ScoreReport:
         self.audio_s = self.wall_s = 0.0
         self.interrupted: str | None = None
         self._columns = {name: array("f") for name in self.names}
-        self._spool: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115 - see finalize
+        try:
+            self._spool: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115 - see finalize
+        except OSError as error:
+            raise _cannot_keep(error) from error
         weakref.finalize(self, self._spool.close)
         self._places: list[tuple[str, int]] = []
         self._offsets = array("q")
@@ -112,6 +120,11 @@ class ScoreReport:
             The file's.
         order : int
             Its number in the listing, from 1 on.
+
+        Raises
+        ------
+        StorageError
+            If the disk that keeps the rows refuses.
         """
         if isinstance(outcome, Scored):
             self.scored += 1
@@ -120,14 +133,22 @@ class ScoreReport:
                 self._columns[name].append(value)
         else:
             self.failed += 1
-        self._spool.seek(0, os.SEEK_END)
-        offset = self._spool.tell()
+        offset = self._keep(json.dumps(self._entry(outcome)).encode() + b"\n")
         if len(self._places) < MOST_SORTED:
             self._places.append((outcome.file.name, offset))
         if len(self._offsets) < order:
             self._offsets.extend([-1] * (order - len(self._offsets)))
         self._offsets[order - 1] = offset
-        self._spool.write(json.dumps(self._entry(outcome)).encode() + b"\n")
+
+    def _keep(self, line: bytes) -> int:
+        """Put a line away; where it lies."""
+        try:
+            offset = self._spool.seek(0, os.SEEK_END)
+            self._spool.write(line)
+            self._spool.flush()
+        except OSError as error:
+            raise _cannot_keep(error) from error
+        return offset
 
     def _entry(self, outcome: Scored | Failed) -> dict[str, Any]:
         info = outcome.info
@@ -164,12 +185,14 @@ class ScoreReport:
             if len(values):
                 p10, median, p90 = np.percentile(values, (10, 50, 90))
                 three = (float(np.sort(values).mean()), median, p10, p90)
-                found[name] = Summary(len(values), *(round(float(v), 4) for v in three))
+                decimals = max(SUMMARY_DECIMALS, decimals_of(name))
+                found[name] = Summary(len(values), *(round(float(v), decimals) for v in three))
         return found
 
     def write_csv(self, out: IO[str]) -> None:
         """Write rows as CSV into an open file."""
-        writer = csv.writer(out, lineterminator="\n")
+        # Of line breaks the module quotes those alone that it ends lines with.
+        writer = csv.writer(_Lines(out), lineterminator="\r\n")
         writer.writerow([*FACTS, *self.names, "notes", "missing"])
         for row in self.rows():
             cells = [row[name] for name in (*FACTS, *self.names)]
@@ -205,6 +228,20 @@ class ScoreReport:
             name: {field: getattr(one, field) for field in Summary.__dataclass_fields__}
             for name, one in self.summary().items()
         }
+
+
+class _Lines:
+    """Takes whole lines that end as files of DOS do."""
+
+    def __init__(self, out: IO[str]) -> None:
+        self._out = out
+
+    def write(self, line: str) -> None:
+        self._out.write(line.removesuffix("\r\n") + "\n")
+
+
+def _cannot_keep(error: OSError) -> StorageError:
+    return storage_error(error, tempfile.tempdir or "TMPDIR", "keep the rows")
 
 
 def _plain(text: str) -> str:

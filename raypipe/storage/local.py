@@ -259,13 +259,20 @@ def remove(path: str) -> None:
 
 
 def write_whole(path: str, write: Callable[[IO[str]], None], doing: str) -> None:
-    """Let a text file appear whole or not at all.
+    """Let a text file appear whole or not at all; a pipe or a device is written into.
 
     Raises
     ------
     StorageError
         If it cannot be written.
     """
+    if _is_stream(path):
+        try:
+            with Path(path).open("w", encoding="utf-8") as stream:
+                write(stream)
+        except OSError as error:
+            raise storage_error(error, path, doing) from error
+        return
     temporary = f"{path}.part"
     try:
         with Path(temporary).open("w", encoding="utf-8") as out:
@@ -275,6 +282,11 @@ def write_whole(path: str, write: Callable[[IO[str]], None], doing: str) -> None
         with contextlib.suppress(OSError):
             os.unlink(temporary)
         raise storage_error(error, path, doing) from error
+
+
+def _is_stream(path: str) -> bool:
+    """True for what a file must not take the place of: ``/dev/stdout``, a named pipe."""
+    return os.path.exists(path) and not (os.path.isfile(path) or os.path.isdir(path))
 
 
 def sync_folder(folder: str) -> None:

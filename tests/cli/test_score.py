@@ -114,9 +114,48 @@ def test_what_is_not_installed_is_said_once(
     assert ran.err.count("STOI needs pystoi: pip install raypipe[score] (3 files)") == 1
 
 
+def test_results_that_cannot_be_written_cost_nothing_else(raypipe: Raypipe, folder: Path) -> None:
+    results = folder.parent / "results"
+    results.mkdir()
+    (results / "s.csv").symlink_to("/dev/full")
+    ran = raypipe("score", folder, "--csv", results / "s.csv", "--json", results / "s.json")
+    assert ran.code == 3
+    assert "s.csv: cannot write the scores: no space is left" in ran.err
+    assert len(json.loads((results / "s.json").read_text())["files"]) == 4
+    assert "deep/c d.wav" in ran.out
+    assert "3 files scored, 1 failed" in ran.err
+
+
+def test_a_file_is_written_though_nobody_reads_what_is_printed(folder: Path) -> None:
+    place = folder.parent / "s.json"
+    code = "from raypipe.cli import main; main()"
+    command = (sys.executable, "-c", code, "score", str(folder), "--csv", "-", "--json", str(place))
+    read, write = os.pipe()
+    os.close(read)
+    try:
+        ran = subprocess.run(command, stdout=write, stderr=subprocess.PIPE, text=True, timeout=120)
+    finally:
+        os.close(write)
+    assert "Traceback" not in ran.stderr
+    assert ran.returncode == 1
+    assert len(json.loads(place.read_text())["files"]) == 4
+
+
+def test_a_run_in_which_all_fails_leaves_its_rows_too(raypipe: Raypipe, folder: Path) -> None:
+    place = folder.parent / "s.json"
+    ran = raypipe("score", folder / "bad.wav", "--max-failures", "1", "--json", place)
+    assert ran.code == 1
+    found = json.loads(place.read_text())
+    assert [entry["path"] for entry in found["files"]] == ["bad.wav"]
+    assert found["interrupted"].startswith("stopped: 1 files have failed")
+
+
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
+        ((".", "--csv", "deep"), "deep: is a folder, wanted is a file for the scores"),
+        ((".", "--csv", ""), "--csv and --json want the name of a file, or - to print"),
+        ((".", "--csv", "s", "--json", "./s"), "s: only one of --csv and --json can go there"),
         (("nowhere",), "no such file or folder"),
         ((".", "--reference", "nowhere"), "nowhere: no such folder of references"),
         ((".", "--dnsmos", "nowhere"), "nowhere: holds no sig_bak_ovr.onnx"),

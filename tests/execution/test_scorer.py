@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import os
 import signal
-from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 
 import numpy as np
 import pytest
 import soundfile as sf
+import soxr
 
 from raypipe.execution.isolated import Isolated
-from raypipe.execution.scorer import ScoreJob, Scorer, find_reference
+from raypipe.execution.scorer import ScoreJob, Scorer
+from raypipe.quality.dnsmos import WHOLE_S
 from raypipe.quality.measures import measure
 from raypipe.quality.reference import si_sdr_db
 from raypipe.types import AudioFile, FrameBatch, Refused, Scored, Segment, Stepped
@@ -91,6 +92,21 @@ def test_rate_length_channels_and_delay_differ_and_are_told(folder: Path) -> Non
     )  # fmt: skip
 
 
+@pytest.mark.parametrize(
+    ("ending", "subtype"),
+    [("wav", "ULAW"), ("wav", "ALAW"), ("wav", "PCM_U8"), ("aiff", "PCM_S8"), ("flac", "PCM_S8"),
+     ("wav", "PCM_16"), ("flac", "PCM_24"), ("wav", "FLOAT")],
+)  # fmt: skip
+def test_clipping_is_found_in_every_sample_format(folder: Path, ending: str, subtype: str) -> None:
+    wave = np.sin(np.arange(8000) / 20)
+    path = folder / f"a.{ending}"
+    for gain, expected in ((3.0, np.mean(np.abs(wave) > 1 / 3)), (0.9, 0.0)):
+        sf.write(path, np.clip(gain * wave, -1, 1), 8000, subtype)
+        row = scored(ScoreJob(), path)
+        assert isinstance(row, Scored)
+        assert row.values["clipped_share"] == pytest.approx(expected, abs=0.01)
+
+
 def test_a_copy_reads_a_hundred_decibels(folder: Path) -> None:
     clean = syllables(2, 16_000)
     sf.write(folder / "a.wav", clean, 16_000)
@@ -117,6 +133,30 @@ def test_a_long_file_is_heard_in_excerpts(folder: Path) -> None:
         if name in row.values:
             assert row.values[name] == pytest.approx(one.values[name], abs=0.1), name
     assert row.values["delay_samples"] == 0
+
+
+def test_a_long_file_lies_beside_its_reference_at_another_rate(folder: Path) -> None:
+    rate_hz, its_hz = 44_100, 8000
+    clean = np.tile(syllables(9.7, its_hz), 8)
+    sf.write(folder / "clean/a.wav", clean, its_hz, "FLOAT")
+    sf.write(folder / "a.wav", soxr.resample(clean, its_hz, rate_hz, "HQ"), rate_hz, "FLOAT")
+    row = scored(ScoreJob(str(folder / "clean")), folder / "a.wav")
+    assert isinstance(row, Scored)
+    assert row.values["duration_s"] > WHOLE_S, "excerpts are read again"
+    assert row.values["delay_samples"] == 0
+    assert row.values.get("stoi", 1) > 0.999
+
+
+def test_what_is_odd_of_a_reference_is_told_as_its_own(folder: Path) -> None:
+    noisy, clean = speech(1, 16_000, -30)
+    sf.write(folder / "a.wav", noisy, 16_000)
+    sf.write(folder / "clean/a.wav", clean, 16_000)
+    whole = (folder / "clean/a.wav").read_bytes()
+    (folder / "clean/a.wav").write_bytes(whole[:20_044])
+    row = scored(ScoreJob(str(folder / "clean"), keep_truncated=True), folder / "a.wav")
+    assert isinstance(row, Scored)
+    ends = "header promises 16000 samples (1.00 s), the sound ends at 10000 (0.62 s)"
+    assert row.notes[0] == f"its reference: {ends}"
 
 
 def test_what_cannot_be_is_refused_with_a_reason(folder: Path) -> None:
@@ -167,21 +207,3 @@ def test_a_pesq_that_crashes_costs_one_measure(folder: Path) -> None:
     assert isinstance(row, Scored)
     assert row.missing["pesq_wb"] == "PESQ crashed (SIGSEGV) over it"
     assert "si_sdr_db" in row.values
-
-
-@pytest.fixture
-def references(tmp_path: Path) -> Iterator[Path]:
-    for name in ("x.wav", "sub/y.flac", "z.mp3", "z.wav", "odd.aifc"):
-        (tmp_path / name).parent.mkdir(exist_ok=True)
-        (tmp_path / name).touch()
-    yield tmp_path
-
-
-def test_references_are_found_by_name_whatever_their_ending(references: Path) -> None:
-    root = str(references)
-    for name, expected in {
-        "x.wav": "x.wav", "x.mp3": "x.wav", "sub/y.wav": "sub/y.flac", "z.mp3": "z.mp3",
-        "z.ogg": "z.wav", "odd.aifc": "odd.aifc",
-    }.items():  # fmt: skip
-        assert find_reference(root, name) == str(references / expected), name
-    assert find_reference(root, "y.wav") is None

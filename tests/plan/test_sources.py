@@ -10,6 +10,8 @@ from raypipe.errors import UsageError
 from raypipe.plan.route import find_source
 from raypipe.plan.scan import scan
 from raypipe.settings import RunSettings
+from raypipe.storage.paths import NAME_MAX_BYTES
+from raypipe.types import AudioFile
 
 
 @pytest.fixture
@@ -33,9 +35,17 @@ def test_a_folder_a_glob_a_file_and_a_list(folder: Path) -> None:
 
 
 def test_a_suffix_or_a_format_for_outputs_changes_nothing(folder: Path) -> None:
-    route = find_source(str(folder))
-    found = {file.output for file in scan(route, RunSettings())}
-    assert found == names(folder)
+    (folder / "a_clean.wav").touch()
+    settings = RunSettings(suffix="_clean", output_format="opus")
+    found = {file.output for file in scan(find_source(str(folder)), settings)}
+    assert found == names(folder) == {"a.wav", "a_clean.wav", "deep/a.wav", "deep/b.flac"}
+
+
+def test_no_name_is_too_long_for_an_output_that_is_never_made(folder: Path) -> None:
+    longest = "n" * (NAME_MAX_BYTES - len(".m4a")) + ".m4a"  # enhanced, it would end in .flac
+    (folder / longest).touch()
+    found = {type(file) for file in scan(find_source(str(folder)), RunSettings())}
+    assert found == {AudioFile}
 
 
 def test_what_is_not_there_is_said(folder: Path) -> None:

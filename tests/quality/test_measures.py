@@ -81,6 +81,28 @@ def test_input_stays_as_it_was() -> None:
 
 
 @pytest.mark.parametrize(
+    ("samples", "rate_hz", "level", "reason"),
+    [(19_199, 48_000, 0.1, "shorter than a gating block (some 400 ms)"),
+     (19_210, 48_000, 0.1, "shorter than a gating block (some 400 ms)"),
+     (2000, 800, 0.1, "a rate below 1000 Hz"),
+     (48_000, 48_000, 1e20, "its samples are too large"),
+     (48_000, 48_000, 1e-6, "nothing is louder than -70 LUFS")],
+)  # fmt: skip
+def test_why_there_is_no_loudness(samples: int, rate_hz: int, level: float, reason: str) -> None:
+    sound = level * hiss(samples, 0).astype(np.float32)
+    assert measure(sound, rate_hz).missing["loudness_lufs"] == reason
+
+
+def test_samples_near_the_end_of_float32_are_called_too_large() -> None:
+    found = measure(hiss(48_000, 0).astype(np.float32) * np.float32(1e37), 48_000)
+    assert found.missing["bandwidth_hz"] == "its samples are too large"
+
+
+def test_an_offset_is_not_digital_silence() -> None:
+    assert measure(np.full(48_000, 0.25), 48_000).missing["snr_db"] == "nothing but an offset"
+
+
+@pytest.mark.parametrize(
     "sound",
     [np.zeros(0), np.zeros(1), np.zeros(100_000), np.ones(5), np.full(90_000, 1e-30),
      np.full(50_000, 3e20), np.zeros((2, 0))],

@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import math
+from itertools import combinations
+from pathlib import Path
 
 import numpy as np
 import pytest
+import soundfile as sf
+import soxr
 
 from raypipe.quality.reference import Pair, delay, si_sdr_db, snr_db
 from raypipe.quality.value import Missing
 from tests.quality.speech import hiss, syllables
+
+SAMPLES = Path(__file__).parents[2] / "audio_samples"
 
 
 def orthogonal(reference: np.ndarray, level_db: float) -> np.ndarray:
@@ -65,7 +71,24 @@ def test_silence_has_no_ratio() -> None:
     sound = hiss(1000)
     assert si_sdr_db(np.zeros(1000), sound) == Missing("digital silence")
     assert si_sdr_db(sound, np.zeros(1000)) == Missing("the reference is digital silence")
-    assert snr_db(np.zeros(0), np.zeros(0)) == Missing("the reference is digital silence")
+
+
+def test_no_samples_are_not_silence() -> None:
+    nothing, pair = Missing("there are no samples to compare"), Pair()
+    assert pair.si_sdr_db() == pair.snr_db() == pair.level_difference_db() == nothing
+    assert delay([], 5) == delay([(np.zeros(0), np.zeros(0))], 5) == nothing
+
+
+def test_an_offset_alone_has_no_si_sdr_whatever_rounding_leaves_of_it() -> None:
+    rng = np.random.default_rng(7)
+    for offset in rng.uniform(0.01, 1, 300).astype(np.float32):
+        reference, sound = Pair(), Pair()
+        for size in rng.integers(1, 3000, 20):
+            level, other = np.full(size, offset), rng.standard_normal(size)
+            reference.add(other, level)
+            sound.add(level, other)
+        assert reference.si_sdr_db() == Missing("the reference holds nothing but an offset")
+        assert sound.si_sdr_db() == Missing("holds nothing but an offset")
 
 
 @pytest.mark.parametrize("late", [0, 1, 480, -37, 8000, -8000])
@@ -84,7 +107,43 @@ def test_sounds_shorter_than_the_search_do_not_wrap_round() -> None:
     assert delay([(np.roll(sound, 20), sound)], 16_000) == 20
 
 
+STRANGE = Missing("does not resemble the reference")
+
+
 def test_strangers_have_no_delay() -> None:
-    found = delay([(hiss(80_000, seed=1), hiss(80_000, seed=2))], 8000)
-    assert found == Missing("does not resemble the reference")
-    assert delay([], 5) == Missing("the reference is digital silence")
+    assert delay([(hiss(80_000, seed=1), hiss(80_000, seed=2))], 8000) == STRANGE
+
+
+@pytest.fixture(scope="module")
+def voices() -> list[np.ndarray]:
+    """Different people's, at 16 kHz."""
+    found = []
+    for path in sorted(
+        p for p in SAMPLES.iterdir() if p.suffix in (".wav", ".flac", ".ogg", ".mp3")
+    ):
+        sound, rate_hz = sf.read(path, always_2d=True)
+        found.append(soxr.resample(sound.mean(axis=1), rate_hz, 16_000))
+    assert len(found) >= 5
+    return found
+
+
+@pytest.mark.parametrize("size", [4000, 8000, 16_000, 27_000])
+def test_two_voices_have_no_delay_however_short_they_are(
+    voices: list[np.ndarray], size: int
+) -> None:
+    for one, other in combinations(voices, 2):
+        assert delay([(one[:size], other[:size])], 16_000) == STRANGE
+
+
+def test_a_short_voice_in_much_noise_is_still_found(voices: list[np.ndarray]) -> None:
+    for voice in voices:
+        reference = voice[:27_000]
+        moved = np.concatenate([np.zeros(100), reference])[:27_000]
+        noise = hiss(27_000, 0)
+        noise *= 10 ** (10 / 20) * np.std(moved) / np.std(noise)
+        assert delay([(moved + noise, reference)], 16_000) == 100
+
+
+def test_a_tone_is_found_though_every_period_resembles_it() -> None:
+    tone = np.sin(np.arange(16_000) / 5)
+    assert delay([(0.3 * tone, tone)], 8000) == 0

@@ -5,9 +5,12 @@ from __future__ import annotations
 import csv
 import io
 import json
+import tempfile
+from pathlib import Path
 
 import pytest
 
+from raypipe.errors import StorageError
 from raypipe.results import scores
 from raypipe.results.scores import ScoreReport
 from raypipe.types import AudioFile, Failed, Scored, SoundInfo
@@ -57,6 +60,40 @@ def test_csv_has_a_line_a_file_and_empty_cells() -> None:
     assert (broken["snr_db"], broken["rate_hz"], broken["missing"]) == ("", "", "")
     assert (silent["snr_db"], silent["missing"]) == ("", "snr_db: digital silence")
     assert silent["notes"] == "odd; strange"
+
+
+def test_a_csv_row_stays_one_row_whatever_the_name(tmp_path: Path) -> None:
+    names = ["a\rb.wav", "c\nd.wav", "e\r\nf.wav", '"g', "=h", "i,j", ""]
+    found = ScoreReport()
+    for number, name in enumerate(names, 1):
+        found.add(scored(name), number)
+    with (tmp_path / "s.csv").open("w", newline="") as out:
+        found.write_csv(out)
+    assert b"\r\n\n" not in (tmp_path / "s.csv").read_bytes()
+    with (tmp_path / "s.csv").open(newline="") as read:
+        head, *rows = csv.reader(read)
+    assert sorted(row[0] for row in rows) == sorted(names)
+    assert {len(row) for row in rows} == {len(head)}
+
+
+def test_rows_that_cannot_be_kept_are_the_storages_fault(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "gone"))
+    with pytest.raises(StorageError, match="cannot keep the rows: "):
+        ScoreReport()
+    monkeypatch.undo()
+    full = ScoreReport()
+    with open("/dev/full", "wb", buffering=0) as device:
+        monkeypatch.setattr(full, "_spool", device)
+        with pytest.raises(StorageError, match="cannot keep the rows: no space is left"):
+            full.add(scored("a.wav"), 1)
+
+
+def test_the_summary_has_the_decimals_of_the_measures() -> None:
+    found = ScoreReport()
+    found.add(scored("a.wav", clipped_share=0.000012), 1)
+    assert found.summary()["clipped_share"].mean == 0.000012
 
 
 def test_json_has_all_of_it() -> None:

@@ -248,6 +248,25 @@ def test_web_files(web: tuple[str, Path, Any], tmp_path: Path, long: Any) -> Non
         raypipe.enhance(f"{url}/gone.wav?token=secret", tmp_path / "one", **given)
 
 
+def test_a_reference_on_the_web(web: tuple[str, Path, Any], tmp_path: Path, long: Any) -> None:
+    url, folder, _ = web
+    data = coded(long[: RATE_HZ * 2], "WAV")
+    for path in (folder / "clean.wav", tmp_path / "in/a.wav"):
+        path.parent.mkdir(exist_ok=True)
+        path.write_bytes(data)
+    given = {"executor": "inline", "reference": f"{url}/clean.wav?token=secret"}
+    report = raypipe.score(tmp_path / "in/a.wav", **given)
+    (row,) = report.rows()
+    assert (row["si_sdr_db"], row["delay_samples"]) == (100, 0)
+    with pytest.raises(
+        UsageError, match=r"clean\.wav: is a file, but .* needs a folder"
+    ) as refused:
+        raypipe.score(tmp_path / "in", **given)
+    assert "secret" not in str(refused.value)
+    with pytest.raises(UsageError, match=r"gone: no such folder of references"):
+        raypipe.score(tmp_path / "in", executor="inline", reference=f"{url}/gone")
+
+
 def test_a_web_server_that_is_not_there_is_the_storages_fault(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

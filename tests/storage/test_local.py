@@ -2,7 +2,9 @@ from __future__ import annotations
 
 import errno
 import os
+import threading
 from pathlib import Path
+from typing import IO
 
 import pytest
 
@@ -15,6 +17,7 @@ from raypipe.storage import (
     show,
     storage_error,
     too_long,
+    write_text,
 )
 
 
@@ -113,3 +116,28 @@ def test_long_names_are_counted_in_bytes() -> None:
     assert "255 bytes" in too_long("a/" + "é" * 128, "/out")
     assert not too_long("a/" + "é" * 128, "s3://bucket/out")
     assert "1024 bytes" in too_long("a" * 1021, "s3://bucket/out")
+
+
+def a_line(out: IO[str]) -> None:
+    out.write("a line\n")
+
+
+def test_a_pipe_is_written_into_and_stays_one(tmp_path: Path) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    read: list[str] = []
+    reader = threading.Thread(target=lambda: read.append(pipe.read_text()), daemon=True)
+    reader.start()
+    write_text(str(pipe), a_line, "write")
+    assert pipe.is_fifo()
+    reader.join(30)
+    assert read == ["a line\n"]
+    assert list(tmp_path.iterdir()) == [pipe]
+
+
+def test_a_device_is_written_into_and_its_error_is_told(tmp_path: Path) -> None:
+    (tmp_path / "full").symlink_to("/dev/full")
+    with pytest.raises(StorageError, match="full: cannot write: no space is left"):
+        write_text(str(tmp_path / "full"), a_line, "write")
+    assert [p.name for p in tmp_path.iterdir()] == ["full"]
+    assert (tmp_path / "full").is_symlink()
