@@ -12,6 +12,7 @@ import os
 import time
 from collections.abc import Callable, Iterator
 from functools import partial
+from importlib.util import find_spec
 from itertools import islice
 from pathlib import Path
 
@@ -19,7 +20,7 @@ from raypipe.driver import SMALL_JOB_BYTES, works_inline
 from raypipe.errors import ModelError, UsageError
 from raypipe.execution.events import Executor
 from raypipe.execution.inline import InlineExecutor
-from raypipe.execution.scorer import ScoreJob, Scorer
+from raypipe.execution.scorer import ScoreJob, Scorer, find_reference
 from raypipe.machine import usable_cpus
 from raypipe.plan.collisions import PATIENCE, Listed
 from raypipe.plan.route import Route, find_source
@@ -28,13 +29,20 @@ from raypipe.quality.dnsmos import Dnsmos, find_networks
 from raypipe.results.scores import ScoreReport
 from raypipe.score_loop import ScoreLoop, ScoreWatch, Work
 from raypipe.settings import RunSettings
-from raypipe.storage import is_address, located, show
+from raypipe.storage import is_address, located, scheme_of, show
 from raypipe.storage.listing import exists, is_folder
+from raypipe.storage.paths import READ_ONLY
 from raypipe.types import AudioFile
 
 SMALL_DEEP_BYTES = 8 << 20
 """Up to here ``auto`` works in this process where DNSMOS, PESQ or STOI are wanted: they cost as
 much as eight times the bytes do otherwise."""
+
+FOR_REFERENCES, FOR_DNSMOS = ("pystoi", "pesq"), ("onnxruntime",)
+"""Modules that a node must have if the driver's has them: else rows would depend on the node."""
+
+LOOKED_AT = 100
+"""So many files are looked at for one that has a reference."""
 
 WORKER_BYTES = 500 << 20
 """Memory of one worker: raypipe and scipy, DNSMOS, a minute of a 192 kHz recording, measured."""
@@ -114,10 +122,10 @@ def _reference_at(
     if reference is None:
         return None, False
     root = located(reference)
-    folder = is_folder(root) if is_address(root) else os.path.isdir(root)
-    if folder:
+    far, web = is_address(root), scheme_of(root) in READ_ONLY  # which nobody can list
+    if not web and (is_folder(root) if far else os.path.isdir(root)):
         return root, False
-    if not exists(root):
+    if not (exists(root) if far else os.path.exists(root)):
         raise UsageError(f"{show(root)}: no such folder of references")
     if route.kind != "file":
         raise UsageError(
@@ -152,7 +160,7 @@ def _executor(work: Work, watch: ScoreWatch | None) -> Executor:
         most=settings.max_workers,
         local=settings.workers or min(usable_cpus(), settings.max_workers or usable_cpus()),
         memory_bytes=settings.worker_memory_bytes or WORKER_BYTES,
-        see=lambda: Sight(tuple(_sources(work))),
+        see=lambda: Sight(tuple(_sources(work)), modules=_modules(work.job)),
     )
     return RayExecutor(make, None, settings.address, crew, _note_dashboard(settings, watch))
 
@@ -166,13 +174,27 @@ def _note_dashboard(
 
 
 def _sources(work: Work) -> Iterator[tuple[str, int | None]]:
-    """What other nodes must see: the roots, and a file in the input's."""
+    """What other nodes must see: the roots, and a file in each, since an empty mount point looks
+    like a folder, too. An address they see alike."""
+    listed = (f for f in scan(work.route, work.settings) if isinstance(f, AudioFile))
+    files = list(islice(listed, LOOKED_AT))
     if work.route.kind != "list" and not is_address(work.route.root):
         yield work.route.root, None
-    reference = work.job.reference
-    if reference is not None and not is_address(reference):
-        yield reference, os.path.getsize(reference) if work.job.one_reference else None
-    files = (f for f in scan(work.route, work.settings) if isinstance(f, AudioFile))
-    for file in islice(files, 1):
+    for file in files[:1]:
         if not is_address(file.path):
             yield file.path, file.size
+    root = work.job.reference
+    if root is None or is_address(root):
+        return
+    if work.job.one_reference:
+        yield root, os.path.getsize(root)
+        return
+    yield root, None
+    found = (find_reference(root, file.name) for file in files)
+    for path in islice((path for path in found if path and os.path.isfile(path)), 1):
+        yield path, os.path.getsize(path)
+
+
+def _modules(job: ScoreJob) -> tuple[str, ...]:
+    wanted = FOR_REFERENCES * (job.reference is not None) + FOR_DNSMOS * (job.networks is not None)
+    return tuple(module for module in wanted if find_spec(module) is not None)
