@@ -38,6 +38,9 @@ SMALL_DEEP_BYTES = 8 << 20
 """Up to here ``auto`` works in this process where DNSMOS, PESQ or STOI are wanted: they cost as
 much as eight times the bytes do otherwise."""
 
+BEGINS_ANEW = "the same command begins anew"
+"""What a lost cluster comes to: no row is known again by a later run."""
+
 FOR_REFERENCES, FOR_DNSMOS = ("pystoi", "pesq"), ("onnxruntime",)
 """Modules that a node must have if the driver's has them: else rows would depend on the node."""
 
@@ -161,6 +164,7 @@ def _executor(work: Work, watch: ScoreWatch | None) -> Executor:
         local=settings.workers or min(usable_cpus(), settings.max_workers or usable_cpus()),
         memory_bytes=settings.worker_memory_bytes or WORKER_BYTES,
         see=lambda: Sight(tuple(_sources(work)), modules=_modules(work.job)),
+        comes_to=BEGINS_ANEW,
     )
     return RayExecutor(make, None, settings.address, crew, _note_dashboard(settings, watch))
 

@@ -9,7 +9,7 @@ import pytest
 ray_exceptions = pytest.importorskip("ray.exceptions")
 
 from raypipe.errors import AudioError, ModelError, UnreadableAudio  # noqa: E402
-from raypipe.execution.losses import PROCESS_LOST, SOUND_LOST, cause_of  # noqa: E402
+from raypipe.execution.losses import PROCESS_LOST, SOUND_LOST, broken_ray, cause_of  # noqa: E402
 
 MEANS = {
     "ActorDiedError": PROCESS_LOST,
@@ -63,3 +63,13 @@ def test_what_our_code_raised_comes_back_as_itself(error: Exception) -> None:
 def test_lost_sound_inside_a_call_is_seen_as_that() -> None:
     lost = ray_exceptions.ObjectLostError("00" * 28, "owner", "site")
     assert isinstance(raised(lost), SOUND_LOST)
+
+
+def test_a_broken_ray_is_said_with_what_that_comes_to() -> None:
+    lost = ray_exceptions.RaySystemError("no more")
+    assert str(broken_ray(lost)).endswith(
+        "; what was done stays, and the same command goes on from there"
+    )
+    assert str(broken_ray(lost, "the same command begins anew")).endswith(
+        "no more; the same command begins anew"
+    )
