@@ -8,7 +8,7 @@ import click
 
 from raypipe.cli.interrupts import INTERRUPTED
 from raypipe.cli.options import settings_of, some_settings_options
-from raypipe.cli.quiet import c_libraries_silenced
+from raypipe.cli.quiet import c_libraries_silenced, logs_told
 from raypipe.cli.words import results_alone
 from raypipe.errors import RaypipeError
 
@@ -48,6 +48,7 @@ def score(
     settings = settings_of(flags)
     if csv_path == json_path == "-":
         raise click.UsageError("only one of --csv and --json can be printed")
+    logs_told()
     with c_libraries_silenced(), results_alone():
         from raypipe.cli.score_page import check_results, print_report, write_results
         from raypipe.cli.score_watch import watch_for
