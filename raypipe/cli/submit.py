@@ -72,7 +72,7 @@ def submit(
     follow: str | None,
     stop: str | None,
 ) -> int:
-    """Run raypipe enhance or raypipe score as a job on a Ray cluster, and follow it.
+    """Run enhance or score as a job on a Ray cluster, and follow it.
 
     The command is checked here first. The cluster's nodes must have raypipe (or get it by --image
     or --pip) and must see IN and OUT: addresses of buckets, or paths that are the same everywhere.
