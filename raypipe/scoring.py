@@ -12,12 +12,14 @@ import os
 import time
 from collections.abc import Callable, Iterator
 from functools import partial
+from importlib.util import find_spec
 from itertools import islice
 from pathlib import Path
 
 from raypipe.errors import ModelError, UsageError
 from raypipe.execution.events import Executor
 from raypipe.execution.inline import InlineExecutor
+from raypipe.execution.references import find_reference
 from raypipe.execution.scorer import ScoreJob, Scorer
 from raypipe.executors import SMALL_JOB_BYTES, works_inline
 from raypipe.machine import usable_cpus
@@ -36,6 +38,15 @@ from raypipe.types import AudioFile
 SMALL_DEEP_BYTES = 8 << 20
 """Up to here ``auto`` works in this process where DNSMOS, PESQ or STOI are wanted: they cost as
 much as eight times the bytes do otherwise."""
+
+BEGINS_ANEW = "the same command begins anew"
+"""What a lost cluster comes to: no row is known again by a later run."""
+
+FOR_REFERENCES, FOR_DNSMOS = ("pystoi", "pesq"), ("onnxruntime",)
+"""Modules that a node must have if the driver's has them: else rows would depend on the node."""
+
+LOOKED_AT = 100
+"""So many files are looked at for one that has a reference."""
 
 WORKER_BYTES = 500 << 20
 """Memory of one worker: raypipe and scipy, DNSMOS, a minute of a 192 kHz recording, measured."""
@@ -117,10 +128,10 @@ def _reference_at(
     if not os.fspath(reference):
         raise UsageError("the folder of references must not be empty")
     root = located(reference)
-    listable = is_address(root) and scheme_of(root) not in READ_ONLY
-    if is_folder(root) if listable else os.path.isdir(root):
+    far, web = is_address(root), scheme_of(root) in READ_ONLY  # which nobody can list
+    if not web and (is_folder(root) if far else os.path.isdir(root)):
         return root, False
-    if not exists(root):
+    if not (exists(root) if far else os.path.exists(root)):
         raise UsageError(f"{show(root)}: no such folder of references")
     if route.kind != "file":
         raise UsageError(
@@ -155,7 +166,8 @@ def _executor(work: Work, watch: ScoreWatch | None) -> Executor:
         most=settings.max_workers,
         local=settings.workers or min(usable_cpus(), settings.max_workers or usable_cpus()),
         memory_bytes=settings.worker_memory_bytes or WORKER_BYTES,
-        see=lambda: Sight(tuple(_sources(work))),
+        see=lambda: Sight(tuple(_sources(work)), modules=_modules(work.job)),
+        comes_to=BEGINS_ANEW,
     )
     return RayExecutor(make, None, settings.address, crew, _note_dashboard(settings, watch))
 
@@ -169,13 +181,27 @@ def _note_dashboard(
 
 
 def _sources(work: Work) -> Iterator[tuple[str, int | None]]:
-    """What other nodes must see: the roots, and a file in the input's."""
+    """What other nodes must see: the roots, and a file in each, since an empty mount point looks
+    like a folder, too. An address they see alike."""
+    listed = (f for f in scan(work.route, work.settings) if isinstance(f, AudioFile))
+    files = list(islice(listed, LOOKED_AT))
     if work.route.kind != "list" and not is_address(work.route.root):
         yield work.route.root, None
-    reference = work.job.reference
-    if reference is not None and not is_address(reference):
-        yield reference, os.path.getsize(reference) if work.job.one_reference else None
-    files = (f for f in scan(work.route, work.settings) if isinstance(f, AudioFile))
-    for file in islice(files, 1):
+    for file in files[:1]:
         if not is_address(file.path):
             yield file.path, file.size
+    root = work.job.reference
+    if root is None or is_address(root):
+        return
+    if work.job.one_reference:
+        yield root, os.path.getsize(root)
+        return
+    yield root, None
+    found = (find_reference(root, file.name) for file in files)
+    for path in islice((path for path in found if path and os.path.isfile(path)), 1):
+        yield path, os.path.getsize(path)
+
+
+def _modules(job: ScoreJob) -> tuple[str, ...]:
+    wanted = FOR_REFERENCES * (job.reference is not None) + FOR_DNSMOS * (job.networks is not None)
+    return tuple(module for module in wanted if find_spec(module) is not None)

@@ -5,21 +5,25 @@ from __future__ import annotations
 import io
 import os
 import signal
+import sys
 import time
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pytest
 import soundfile as sf
 
 from raypipe import scoring
 from raypipe.errors import TooManyFailures, UsageError
+from raypipe.execution.inline import InlineExecutor
 from raypipe.execution.scorer import ScoreJob, Scorer
 from raypipe.results.scores import ScoreReport
 from raypipe.scoring import score
 from raypipe.settings import RunSettings
 from raypipe.types import BatchResult, Failed, FrameBatch, Scored
 from tests.quality.speech import hiss, syllables
+from tests.stores import S3
 
 
 @pytest.fixture
@@ -54,6 +58,15 @@ def test_every_file_has_one_row(folder: Path) -> None:
     ratios = [rows[name]["si_sdr_db"] for name in ("0.wav", "sub/1.wav", "2.wav", "4.wav")]
     assert ratios == sorted(ratios)
     assert report.audio_s == pytest.approx(sum(row["duration_s"] or 0 for row in rows.values()))
+
+
+def test_a_bucket_has_the_rows_of_a_folder(folder: Path, s3: S3) -> None:
+    for path in folder.rglob("*.*"):
+        s3.put(str(path.relative_to(folder)), path.read_bytes())
+    there = f"s3://{s3.bucket}"
+    far = score(f"{there}/noisy", reference=f"{there}/clean")
+    near = score(folder / "noisy", reference=folder / "clean")
+    assert csv_of(far).replace(f"{there}/clean", str(folder / "clean")) == csv_of(near)
 
 
 @pytest.mark.ray
@@ -120,6 +133,9 @@ def test_what_cannot_be_meant_is_said_before_the_start(folder: Path) -> None:
         score(folder / "noisy", reference=folder / "gone")
     with pytest.raises(UsageError, match="references must not be empty"):
         score(folder / "noisy", reference="")  # a variable that was not set, not the folder here
+    (folder / "dangling").symlink_to(folder / "gone")
+    with pytest.raises(UsageError, match="no such folder of references"):
+        score(folder / "noisy/0.wav", reference=folder / "dangling")
     with pytest.raises(UsageError, match=r"is a file, but .* needs a folder of references"):
         score(folder / "noisy", reference=folder / "clean/0.flac")
     with pytest.raises(UsageError, match=r"holds no sig_bak_ovr\.onnx"):
@@ -158,6 +174,52 @@ def test_a_folder_without_recordings_has_no_rows(tmp_path: Path) -> None:
     report = score(tmp_path)
     assert list(report.rows()) == []
     assert (report.exit_code, report.summary()) == (0, {})
+
+
+class Forgetful(InlineExecutor):
+    """Loses its first answers, as where a node goes once it has measured."""
+
+    left = 3
+
+    def fetch(self, number: int) -> list[Any] | None:  # type: ignore[override]
+        rows = super().fetch(number)
+        self.left -= bool(rows)
+        return None if rows and self.left >= 0 else rows
+
+
+def test_rows_that_went_with_their_node_are_made_again(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plain = score(folder / "noisy", reference=folder / "clean")
+    monkeypatch.setattr(scoring, "InlineExecutor", Forgetful)
+    report = score(folder / "noisy", reference=folder / "clean")
+    assert csv_of(report) == csv_of(plain)
+
+
+def test_other_nodes_are_asked_for_both_folders_and_a_file_in_each(folder: Path) -> None:
+    noisy, clean = str(folder / "noisy"), str(folder / "clean")
+    two = RunSettings(include=("0.wav", "alone.wav"))  # in whichever order the disk lists them
+    root, first, *references = scoring._sources(scoring._prepare(noisy, two, clean, None))
+    assert root == (noisy, None)
+    assert first in [
+        (path, os.path.getsize(path)) for path in (f"{noisy}/0.wav", f"{noisy}/alone.wav")
+    ]
+    assert references == [(clean, None), (f"{clean}/0.flac", os.path.getsize(f"{clean}/0.flac"))]
+    one = scoring._prepare(f"{noisy}/2.wav", RunSettings(), f"{clean}/2.flac", None)
+    assert list(scoring._sources(one))[2:] == [
+        (f"{clean}/2.flac", os.path.getsize(f"{clean}/2.flac"))
+    ]
+
+
+def test_other_nodes_are_asked_for_what_the_driver_measures_with(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    with_references, with_networks = ScoreJob("clean"), ScoreJob(networks=(b"", None))
+    assert scoring._modules(ScoreJob()) == ()
+    assert scoring._modules(with_networks) == ("onnxruntime",)
+    assert scoring._modules(with_references) == ("pystoi", "pesq")
+    monkeypatch.setitem(sys.modules, "pesq", None)
+    assert scoring._modules(with_references) == ("pystoi",)
 
 
 def test_inputs_are_not_touched(folder: Path) -> None:

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import json
-import logging
 from typing import Any
 
 import click
 
 from raypipe.cli.options import in_and_out, settings_of, settings_options
 from raypipe.cli.page import BESIDE, checked_page, page_path, write_page_of
-from raypipe.cli.quiet import ToStandardError, c_libraries_silenced
+from raypipe.cli.quiet import c_libraries_silenced, logs_told
 from raypipe.cli.words import results_alone, say
 from raypipe.errors import RaypipeError, TooManyFailures
 from raypipe.settings import RunSettings
@@ -59,9 +58,7 @@ def enhance(
     settings = settings_of(flags)
     if html is not None:
         page_path(html, output)  # what cannot be written should be heard of before the night
-    logging.basicConfig(
-        level=log_level.upper(), format="raypipe: %(message)s", handlers=[ToStandardError()]
-    )
+    logs_told(log_level)
     with c_libraries_silenced(), results_alone():
         if dry_run:
             return _dry_run(source, output, settings, quiet=quiet, as_json=as_json)

@@ -20,14 +20,20 @@ import click
 from click.core import ParameterSource
 
 from raypipe.cli.enhance import enhance
-from raypipe.cli.options import one_output, settings_of
-from raypipe.cli.page import BESIDE, NAME
+from raypipe.cli.job_words import Place, Said, said_to_enhance, said_to_score
+from raypipe.cli.options import settings_of
+from raypipe.cli.score import score
 from raypipe.errors import UsageError
 from raypipe.settings import RunSettings
-from raypipe.storage import PRIVATE, is_address, join, show
+from raypipe.storage import show
 from raypipe.types import RawLayout
 
-CAN_BE_SUBMITTED: dict[str, click.Command] = {"enhance": enhance}
+Says = Callable[[Mapping[str, Any], RunSettings, Place], Said]
+
+CAN_BE_SUBMITTED: dict[str, tuple[click.Command, Says]] = {
+    "enhance": (enhance, said_to_enhance),
+    "score": (score, said_to_score),
+}
 
 SETTINGS = frozenset(field.name for field in fields(RunSettings))
 HERE = {"executor": "ray", "address": "auto"}
@@ -45,7 +51,7 @@ class JobCommand:
     metadata: dict[str, str]
     """For the list of jobs."""
     paths: tuple[str, ...]
-    """Of IN, OUT, report, page and model, what every node must see under the same path."""
+    """What every node must see under the same path."""
 
     @property
     def entrypoint(self) -> str:
@@ -69,29 +75,23 @@ def job_command(arguments: Sequence[str], working_dir: str | None = None) -> Job
         As the command itself would raise them for its options and settings.
     """
     name, *rest = arguments or [""]
-    command = CAN_BE_SUBMITTED.get(name)
-    if command is None:
+    if name not in CAN_BE_SUBMITTED:
         known = ", ".join(CAN_BE_SUBMITTED)
         raise click.UsageError(f"{name!r} cannot be submitted; known: {known}" if name else
-                               f"give a command behind --: {known} IN OUT ...")  # fmt: skip
+                               "give a command behind --: enhance IN OUT ...")  # fmt: skip
+    command, says = CAN_BE_SUBMITTED[name]
     folder = working_dir if working_dir and os.path.isdir(working_dir) else None
     with _standing_in(folder):
         context = command.make_context(
             name, list(rest), parent=_root(), help_option_names=["-h", "--help"]
         )
-        given = dict(context.params)
-        source = given.pop("source")
-        output = one_output(given.pop("output"), given.pop("output_option"))
+        given = context.params
         typed = {o for o in given if context.get_parameter_source(o) == ParameterSource.COMMANDLINE}
         settings = settings_of(_flags(given, typed))
-    place = _there if folder is None else lambda text: text
-    source, output = place(source), place(output)
-    given["report"] = given.get("report") and place(given["report"])
-    given["html"] = _page(given.get("html"), output, place)
-    values = given | {field: getattr(settings, field) for field in SETTINGS}
-    values["model"] = _model(settings.model, place)
-    _refuse_passwords(source, output)
-    words = ["raypipe", name, source, output]
+    said = says(given, settings, _there if folder is None else lambda text: text)
+    _refuse_passwords(said.named)
+    values = given | {field: getattr(settings, field) for field in SETTINGS} | said.options
+    words = ["raypipe", name, *said.arguments]
     plain = RunSettings()
     for option in command.params:
         field = option.name or ""
@@ -100,22 +100,15 @@ def job_command(arguments: Sequence[str], working_dir: str | None = None) -> Job
         differs = field in SETTINGS and values[field] != getattr(plain, field)
         if field in typed or differs:
             words += _words(option, values[field])
-    metadata = {
-        "job_name": f"raypipe {name} {settings.model}",
-        "command": name,
-        "model": settings.model,
-        "in": source,
-        "out": output,
-    }
-    if folder is not None and _is_path(output) and not os.path.isabs(_plain(output)):
-        raise UsageError(
-            f"{show(output)}: OUT would lie in the copy of --working-dir, which goes with the job; "
-            "give an address or an absolute path"
-        )
-    page = "" if given["html"] == BESIDE else given["html"] or ""
-    named = (source.removeprefix("@"), output, given["report"] or "", page, values["model"])
+    for what, path in said.written.items() if folder is not None else ():
+        if _is_path(path) and not os.path.isabs(_plain(path)):
+            raise UsageError(
+                f"{show(path)}: {what} would lie in the copy of --working-dir, which goes with the "
+                "job; give an address or an absolute path"
+            )
+    named = dict.fromkeys(said.named)
     paths = tuple(text for text in named if _is_path(text) and os.path.isabs(_plain(text)))
-    return JobCommand(tuple(words), metadata, paths)
+    return JobCommand(tuple(words), said.metadata | {"command": name}, paths)
 
 
 def _root() -> click.Context | None:
@@ -132,20 +125,6 @@ def _flags(given: Mapping[str, Any], typed: set[str]) -> dict[str, Any]:
     if not typed & set(HERE):
         flags |= HERE
     return flags
-
-
-def _model(model: str, place: Callable[[str], str]) -> str:
-    """A model that is a file is meant as one there, too."""
-    return place(model) if model.endswith(".tflite") and "://" not in model else model
-
-
-def _page(html: str | None, output: str, place: Callable[[str], str]) -> str | None:
-    """The page of a job that writes into a bucket goes there, too: its own folder is forgotten."""
-    if html is None:
-        return None
-    if html != BESIDE:
-        return place(html)
-    return join(join(output, PRIVATE), NAME) if is_address(output) else html
 
 
 def _words(option: click.Option, value: Any) -> list[str]:
@@ -178,13 +157,12 @@ def _is_path(text: str) -> bool:
     return "://" not in text or text.startswith("file://")
 
 
-def _refuse_passwords(*addresses: str) -> None:
-    for text in addresses:
-        if _PASSWORD.search(text):
-            raise UsageError(
-                "IN and OUT must not hold a password: the list of jobs shows them; "
-                "pass keys with --env NAME"
-            )
+def _refuse_passwords(addresses: Sequence[str]) -> None:
+    if any(map(_PASSWORD.search, addresses)):
+        raise UsageError(
+            "an address must not hold a password: the list of jobs shows it; pass keys with "
+            "--env NAME"
+        )
 
 
 @contextlib.contextmanager

@@ -29,6 +29,13 @@ class ToStandardError(logging.StreamHandler[TextIO]):
         return sys.stderr
 
 
+def logs_told(level: str = "warning") -> None:
+    """From now on what Python's libraries and raypipe log goes to the standard error."""
+    logging.basicConfig(
+        level=level.upper(), format="raypipe: %(message)s", handlers=[ToStandardError()]
+    )
+
+
 @contextmanager
 def c_libraries_silenced() -> Iterator[None]:
     """Inside the ``with`` block only Python writes to the standard error."""

@@ -8,9 +8,11 @@ import click
 
 from raypipe.cli.interrupts import INTERRUPTED
 from raypipe.cli.options import settings_of, some_settings_options
-from raypipe.cli.quiet import c_libraries_silenced
+from raypipe.cli.quiet import c_libraries_silenced, logs_told
 from raypipe.cli.words import results_alone
 from raypipe.errors import RaypipeError
+
+STANDARD_OUTPUT = "-"
 
 
 @click.command()
@@ -46,8 +48,8 @@ def score(
     STOI, PESQ and DNSMOS need pip install raypipe[score].
     """
     settings = settings_of(flags)
-    if csv_path == json_path == "-":
-        raise click.UsageError("only one of --csv and --json can be printed")
+    refuse_two_printed(csv_path, json_path)
+    logs_told()
     with c_libraries_silenced(), results_alone():
         from raypipe.cli.score_page import check_results, print_report, write_results
         from raypipe.cli.score_watch import watch_for
@@ -55,7 +57,7 @@ def score(
         from raypipe.scoring import score as measure
 
         check_results(csv_path, json_path)
-        printed = "-" in (csv_path, json_path)
+        printed = STANDARD_OUTPUT in (csv_path, json_path)
         watch = watch_for(quiet=quiet or printed)
         report = ScoreReport(deep=reference is not None, judged=dnsmos is not None)
         try:
@@ -80,3 +82,9 @@ def score(
                 print_report(report)
             watch.summary(report)
     return report.exit_code
+
+
+def refuse_two_printed(csv_path: str | None, json_path: str | None) -> None:
+    """One standard output takes one file."""
+    if csv_path == json_path == STANDARD_OUTPUT:
+        raise click.UsageError("only one of --csv and --json can be printed")

@@ -1,4 +1,4 @@
-"""``raypipe submit -- enhance IN OUT``: the same command, as a job on a Ray cluster."""
+"""``raypipe submit -- enhance IN OUT`` or ``score IN``: the same command, as a job on a cluster."""
 
 from __future__ import annotations
 
@@ -37,13 +37,13 @@ MORE_EXIT_CODES = f"""\
   2    the cluster cannot be reached, or refuses
   5    the cluster was lost, or could not start the job
   130  you have left; the job goes on
-  {STOPPED}  the job was stopped; submit it again to go on
+  {STOPPED}  the job was stopped
 """
 """What `raypipe submit --help` says behind the exit codes of all commands."""
 
 
 @click.command(context_settings={"allow_interspersed_args": False})
-@click.argument("arguments", nargs=-1, type=click.UNPROCESSED, metavar="-- enhance IN OUT ...")
+@click.argument("arguments", nargs=-1, type=click.UNPROCESSED, metavar="-- COMMAND IN ...")
 @click.option("--address", metavar="URL",
               help="The cluster's dashboard: http://HEAD:8265. Default: RAY_API_SERVER_ADDRESS or "
               "RAY_ADDRESS, else this machine's.")  # fmt: skip
@@ -59,7 +59,7 @@ MORE_EXIT_CODES = f"""\
 @click.option("--submission-id", metavar="ID", help="Name of the job; default: one is made.")
 @click.option("--no-wait", is_flag=True, help="Print the job's id and leave.")
 @click.option("--follow", metavar="ID", help="Follow a job that was submitted earlier.")
-@click.option("--stop", metavar="ID", help="Ask a job to end; the same command again goes on.")
+@click.option("--stop", metavar="ID", help="Ask a job to end.")
 def submit(
     arguments: tuple[str, ...],
     address: str | None,
@@ -72,11 +72,12 @@ def submit(
     follow: str | None,
     stop: str | None,
 ) -> int:
-    """Run a raypipe command as a job on a Ray cluster, and follow it.
+    """Run enhance or score as a job on a Ray cluster, and follow it.
 
     The command is checked here first. The cluster's nodes must have raypipe (or get it by --image
     or --pip) and must see IN and OUT: addresses of buckets, or paths that are the same everywhere.
-    Ray's token is found where Ray keeps it; nothing needs to be set. Ctrl-C leaves the job running.
+    An enhance that was stopped goes on when it is submitted again; a score begins anew. Ray's token
+    is found where Ray keeps it; nothing needs to be set. Ctrl-C leaves the job running.
     """
     if sum(map(bool, (arguments, follow, stop))) != 1:
         raise click.UsageError("give a command behind --, or --follow ID, or --stop ID")
@@ -143,7 +144,7 @@ def _ending(name: str, state: JobState) -> int:
         _tell(f"job {show(name)} has succeeded")
         return 0
     if state.status == "STOPPED":
-        _tell(f"job {show(name)} was stopped; submit the same command again to go on")
+        _tell_stopped(name, state)
         return STOPPED
     code = state.exit_code
     if code is None:
@@ -161,9 +162,9 @@ def _stop(api: JobsApi, name: str) -> int:
     if not api.stop(name):
         _tell(f"job {show(name)} had ended already")
         return 0
-    while not api.state(name).ended:
+    while not (state := api.state(name)).ended:
         time.sleep(0.5)
-    _tell(f"job {show(name)} was stopped; submit the same command again to go on")
+    _tell_stopped(name, state)
     return 0
 
 
@@ -196,6 +197,11 @@ def _pass_on(text: str) -> None:
 
 def _tell(words: str) -> None:
     click.echo(f"raypipe: {words}", err=True)
+
+
+def _tell_stopped(name: str, state: JobState) -> None:
+    goes_on = "" if state.command == "score" else "; submit the same command again to go on"
+    _tell(f"job {show(name)} was stopped{goes_on}")
 
 
 def _tell_next(api: JobsApi, name: str) -> None:

@@ -57,6 +57,8 @@ class JobState:
     """Of its entry point; None where that did not end, or never began."""
     message: str
     """The cluster's words for it."""
+    command: str = ""
+    """Of raypipe; nothing where it was not submitted by that."""
 
     @property
     def ended(self) -> bool:
@@ -154,6 +156,7 @@ class JobsApi:
             str(facts.get("status")),
             facts.get("driver_exit_code"),
             str(facts.get("message") or ""),
+            str((facts.get("metadata") or {}).get("command", "")),
         )
 
     def stop(self, submission_id: str) -> bool:

@@ -38,14 +38,18 @@ HEAD_SILENT = (RpcError, GetTimeoutError, RaySystemError)
 """What a question to the head gets while that is away or begins again."""
 
 
-def broken_ray(error: RayError) -> RaypipeError:
+GOES_ON = "what was done stays, and the same command goes on from there"
+"""What a lost cluster comes to where outputs are kept and known again."""
+
+
+def broken_ray(error: RayError, comes_to: str = GOES_ON) -> RaypipeError:
     """What to say where Ray itself has failed, which no other worker can mend."""
     if isinstance(error, LocalRayletDiedError):
         what = "Ray's process on this machine has died"
     else:
         said = " ".join(str(error).strip().splitlines()[:2]) or type(error).__name__
         what = f"Ray has failed: {said}"
-    return RaypipeError(f"{what}; what was done stays, and the same command goes on from there")
+    return RaypipeError(f"{what}; {comes_to}")
 
 
 def cause_of(error: RayTaskError) -> Exception:

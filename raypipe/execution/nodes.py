@@ -16,7 +16,7 @@ from typing import Any
 import ray
 
 from raypipe.errors import RaypipeError
-from raypipe.execution.losses import HEAD_SILENT
+from raypipe.execution.losses import GOES_ON, HEAD_SILENT
 
 LOOK_S = 3.0
 """Time between two looks: one call to the head each, a millisecond or two for a few nodes."""
@@ -47,9 +47,16 @@ class Node:
 
 
 class Nodes:
-    """All nodes; `look` brings them up to date."""
+    """All nodes; `look` brings them up to date.
 
-    def __init__(self) -> None:
+    Parameters
+    ----------
+    comes_to : str
+        What is said of the work so far where the head is lost.
+    """
+
+    def __init__(self, comes_to: str = GOES_ON) -> None:
+        self._comes_to = comes_to
         context = ray.get_runtime_context()
         self.driver = str(context.get_node_id())
         self.head = str(context.gcs_address)
@@ -99,8 +106,8 @@ class Nodes:
         """`RaypipeError` where the head is lost."""
         if self.head_lost:
             raise RaypipeError(
-                f"the cluster's head at {self.head} has not answered for {HEAD_S:g} s; what was "
-                "done stays, and the same command goes on from there"
+                f"the cluster's head at {self.head} has not answered for {HEAD_S:g} s; "
+                f"{self._comes_to}"
             )
 
     def __iter__(self) -> Iterator[Node]:

@@ -19,7 +19,7 @@ from ray.exceptions import RayError
 from raypipe.execution.cluster import ray_session
 from raypipe.execution.collector_pool import CollectorPool
 from raypipe.execution.events import BatchDone, Collects, Event, Steps, WorkerLost
-from raypipe.execution.losses import PROCESS_LOST, SOUND_LOST, broken_ray
+from raypipe.execution.losses import GOES_ON, PROCESS_LOST, SOUND_LOST, broken_ray
 from raypipe.execution.nodes import Nodes
 from raypipe.execution.seat import Terms
 from raypipe.execution.shipping import ship
@@ -50,6 +50,8 @@ class Crew:
     """The run's id; with it, actors have names."""
     see: Callable[[], Sight] | None = None
     """Gives what every node must see."""
+    comes_to: str = GOES_ON
+    """What is said of the work so far where the cluster is lost."""
 
     def count(self, cpus: int) -> int:
         """Workers wanted where there are so many CPUs; one even where there is none yet."""
@@ -119,7 +121,7 @@ class RayExecutor:
         if ours:
             count = local
         else:
-            nodes = self._nodes = Nodes()
+            nodes = self._nodes = Nodes(crew.comes_to)
             sight = crew.see() if crew.see is not None else None
             if sight is not None:
                 check_nodes(nodes, sight)
@@ -182,7 +184,7 @@ class RayExecutor:
             self._follow_the_cluster()
             return self._events(wait_s)
         except RayError as error:
-            raise broken_ray(error) from error
+            raise broken_ray(error, self._crew.comes_to) from error
 
     def _follow_the_cluster(self) -> None:
         nodes = self._nodes

@@ -1,4 +1,5 @@
-"""What every node must see: the input, the very output folder that the driver holds, our version.
+"""What every node must see: the input, the very output folder that the driver holds, our version
+and what it needs.
 
 Comes in: a `Sight`, made by the driver. Goes out, from the node itself: what is
 wrong there, in a clause that fits behind the node's name. A path that is mounted
@@ -14,6 +15,7 @@ import time
 import uuid
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -52,6 +54,8 @@ class Sight:
     word: str = ""
     """... and what the file says."""
     version: str = VERSION
+    modules: tuple[str, ...] = ()
+    """What the driver's node can import and results are made with."""
 
 
 def sight_of(sources: Iterable[tuple[str, int | None]], place: Place) -> Sight:
@@ -80,6 +84,9 @@ def look(sight: Sight) -> str:
     """What is wrong on this node; nothing where all is well."""
     if sight.version != VERSION:
         return f"has raypipe {VERSION}, the driver {sight.version}; install the same on every node"
+    for module in sight.modules:
+        if find_spec(module) is None:
+            return f"has no {module}, which the driver has; install the same on every node"
     for path, size in sight.sources:
         if wrong := _source(path, size):
             return wrong

@@ -142,7 +142,7 @@ def test_relative_paths_lead_into_the_working_directory(tmp_path: Path) -> None:
     ("arguments", "words"),
     [
         ([], "give a command behind --"),
-        (["plan", *S3], "'plan' cannot be submitted; known: enhance"),
+        (["plan", *S3], "'plan' cannot be submitted; known: enhance, score"),
         (["enhance", "a"], "give OUT once"),
         (["enhance", "a", "b", "-o", "c"], "give OUT once"),
         (["enhance"], "Missing parameter: source"),
@@ -162,7 +162,7 @@ def test_settings_that_cannot_be_meant_are_refused_here() -> None:
 
 
 def test_a_password_in_an_address_is_refused_and_not_repeated() -> None:
-    with pytest.raises(UsageError, match="IN and OUT must not hold a password") as refused:
+    with pytest.raises(UsageError, match="an address must not hold a password") as refused:
         job_command(["enhance", "s3://key:s3cret@bucket/in", S3[1]])
     assert "s3cret" not in str(refused.value)
 
@@ -185,3 +185,53 @@ def test_a_page_is_written_where_the_job_can_leave_it() -> None:
     made = job_command(["enhance", "s3://b/in", "s3://b/out", "--html"])
     assert "--html s3://b/out/.raypipe/report.html" in made.entrypoint
     assert "--html" not in job_command(["enhance", "in", "out"]).words
+
+
+def test_score_goes_there_with_its_own_paths(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    at = str(tmp_path)
+    made = job_command(
+        ["score", "noisy", "-r", "clean", "--dnsmos", "nets", "--csv", "s.csv", "--json", "-", "-q",
+         "--include", "*.wav", "-j", "3"],
+    )  # fmt: skip
+    assert made.words == (
+        "raypipe", "score", f"{at}/noisy", "--reference", f"{at}/clean", "--dnsmos", f"{at}/nets",
+        "--csv", f"{at}/s.csv", "--json", "-", "--quiet", "--workers", "3", *HERE,
+        "--include", "*.wav",
+    )  # fmt: skip
+    assert made.paths == tuple(f"{at}/{name}" for name in ("noisy", "clean", "nets", "s.csv"))
+    assert made.metadata == {
+        "job_name": "raypipe score", "command": "score", "in": f"{at}/noisy",
+        "reference": f"{at}/clean",
+    }  # fmt: skip
+
+
+def test_score_takes_from_the_environment_what_concerns_it(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    config = tmp_path / "run.toml"
+    config.write_text("max_failures = 7\nlanes = 8\nmodel = 'dtln'\n")
+    made = job_command(["score", "s3://b/in", "-r", "s3://b/clean", "-c", str(config)])
+    assert made.words == (
+        "raypipe", "score", "s3://b/in", "--reference", "s3://b/clean", *HERE,
+        "--max-failures", "7",
+    )  # fmt: skip
+    assert made.paths == ()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["s3://b/in", "-r", "s3://key:s3cret@b/clean"], "an address must not hold a password"),
+        (["noisy", "--csv", "s.csv"], "^s.csv: --csv would lie in the copy of --working-dir"),
+        (["noisy", "--csv", "-", "--json", "-"], "only one of --csv and --json can be printed"),
+        (["noisy", "--lanes", "4"], "No such option"),
+    ],
+)
+def test_what_score_would_not_take_or_the_job_would_lose_is_refused_here(
+    arguments: list[str], words: str, tmp_path: Path
+) -> None:
+    with pytest.raises((UsageError, click.UsageError), match=words):
+        job_command(["score", *arguments], str(tmp_path))

@@ -76,6 +76,7 @@ def test_the_submitted_commands_own_help_is_shown(raypipe: Raypipe) -> None:
         (JobState("FAILED", 127, ""), 127, "the cluster has no raypipe"),
         (JobState("FAILED", -9, ""), 137, "has ended with exit code 137"),
         (JobState("STOPPED", None, ""), 143, "was stopped; submit the same command again"),
+        (JobState("STOPPED", None, "", "score"), 143, "was stopped\n"),
     ],
 )
 def test_the_jobs_ending_becomes_our_exit_code(

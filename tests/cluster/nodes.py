@@ -34,7 +34,7 @@ AGENT_PORTS = (
 )  # fmt: skip
 """A raylet that is not told these waits for its agents to choose them, and dies after 15 s."""
 
-COMMAND = (sys.executable, "-c", "from raypipe.cli import main; main()", "enhance")
+COMMAND = (sys.executable, "-c", "from raypipe.cli import main; main()")
 
 
 @dataclass
@@ -152,12 +152,12 @@ class Cluster:
         for node in [*self.nodes, self.head]:
             node.kill()
 
-    def run(self, *arguments: str | Path, **env: str) -> Run:
+    def run(self, *arguments: str | Path, command: str = "enhance", **env: str) -> Run:
         """Begin a run on this cluster."""
-        command = [*COMMAND, *map(str, arguments), "--address", self.address]
+        words = [*COMMAND, command, *map(str, arguments), "--address", self.address]
         return Run(
             subprocess.Popen(
-                command,
+                words,
                 env=self.env | env,
                 cwd=self.folder,
                 stdout=subprocess.DEVNULL,

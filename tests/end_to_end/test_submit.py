@@ -180,6 +180,21 @@ def test_from_bucket_to_bucket_with_keys_that_only_this_shell_has(
     assert s3.tree("out") == expected
 
 
+@pytest.mark.cluster
+def test_a_submitted_score_gives_the_rows_of_a_local_one(
+    cluster: JobCluster, folder: Path, tmp_path: Path
+) -> None:
+    there, here = tmp_path / "there.csv", tmp_path / "here.csv"
+    words = ("score", str(folder), "--reference", str(folder), "--csv")
+    ran = cluster.run("submit", "--address", cluster.url, "--", *words, there)
+    assert ran.returncode == 0, ran.stdout + ran.stderr
+    assert "against the reference" in ran.stdout, "the table"
+    assert "3 files scored, 0 failed" in ran.stdout
+    assert f"raypipe: {folder}, {there}: every node of the cluster must see" in ran.stderr
+    assert entry([*words, str(here), "--executor", "inline", "-q"]) == 0
+    assert there.read_text() == here.read_text()
+
+
 def ask(cluster: JobCluster, name: str) -> dict[str, object]:
     """What the Jobs API tells of a job."""
     import json

@@ -12,6 +12,7 @@ from raypipe.errors import AudioError, ModelError, UnreadableAudio  # noqa: E402
 from raypipe.execution.losses import (  # noqa: E402
     PROCESS_LOST,
     SOUND_LOST,
+    broken_ray,
     cannot_load,
     cause_of,
     why_lost,
@@ -80,3 +81,13 @@ def test_a_worker_that_cannot_be_unpickled_is_told_of_in_one_line() -> None:
 def test_a_lack_of_memory_is_told_from_a_crash() -> None:
     assert why_lost(ray_exceptions.OutOfMemoryError("killed")) == "ran out of memory"
     assert why_lost(ray_exceptions.WorkerCrashedError()) == "crashed"
+
+
+def test_a_broken_ray_is_said_with_what_that_comes_to() -> None:
+    lost = ray_exceptions.RaySystemError("no more")
+    assert str(broken_ray(lost)).endswith(
+        "; what was done stays, and the same command goes on from there"
+    )
+    assert str(broken_ray(lost, "the same command begins anew")).endswith(
+        "no more; the same command begins anew"
+    )

@@ -90,7 +90,7 @@ def test_while_the_head_is_silent_what_was_known_stays(head: list[Any], error: E
 def test_a_head_that_is_silent_for_long_is_lost_until_it_answers(
     head: list[Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    nodes = Nodes()
+    nodes, lost_to_score = Nodes(), Nodes("the same command begins anew")
     before, head[0] = head[0], ConnectionRefusedError(111, "nobody listens")
     now_s = time.monotonic()
     monkeypatch.setattr(room.time, "monotonic", lambda: now_s + HEAD_S + 1)
@@ -98,6 +98,8 @@ def test_a_head_that_is_silent_for_long_is_lost_until_it_answers(
     assert nodes.head_lost
     with pytest.raises(RaypipeError, match=r"head at 10\.0\.0\.97:6379 has not answered for 40 s"):
         nodes.need_head()
+    with pytest.raises(RaypipeError, match=r"for 40 s; the same command begins anew$"):
+        lost_to_score.need_head()
     head[0] = before
     nodes.look()
     assert not nodes.head_lost

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import sys
 import time
 from collections.abc import Iterator
 from dataclasses import replace
@@ -105,6 +106,13 @@ def test_another_version(seen: Sight) -> None:
     said = look(replace(seen, version="0.0.1"))
     assert said.startswith("has raypipe ")
     assert said.endswith(", the driver 0.0.1; install the same on every node")
+
+
+def test_a_module_that_only_the_driver_has(seen: Sight, monkeypatch: pytest.MonkeyPatch) -> None:
+    needed = replace(seen, modules=("json", "soxr"))
+    assert look(needed) == ""
+    monkeypatch.setitem(sys.modules, "soxr", None)
+    assert look(needed) == "has no soxr, which the driver has; install the same on every node"
 
 
 @pytest.mark.ray

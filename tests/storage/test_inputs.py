@@ -267,6 +267,18 @@ def test_a_reference_on_the_web(web: tuple[str, Path, Any], tmp_path: Path, long
         raypipe.score(tmp_path / "in", executor="inline", reference=f"{url}/gone")
 
 
+def test_a_web_file_is_measured_against_one_of_the_web(
+    web: tuple[str, Path, Any], long: Any
+) -> None:
+    url, folder, _ = web
+    for name, level in (("clean.wav", 1.0), ("quiet.wav", 0.5)):
+        (folder / name).write_bytes(coded((level * long[: RATE_HZ * 2]).astype(np.int16), "WAV"))
+    (row,) = raypipe.score(f"{url}/quiet.wav", reference=f"{url}/clean.wav").rows()
+    assert row["level_difference_db"] == pytest.approx(-6.02, abs=0.01)
+    with pytest.raises(UsageError, match=r"gone\.wav: no such folder of references"):
+        raypipe.score(f"{url}/quiet.wav", reference=f"{url}/gone.wav")
+
+
 def test_a_web_server_that_is_not_there_is_the_storages_fault(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
