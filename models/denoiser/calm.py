@@ -1,8 +1,9 @@
 """``python -m models.denoiser.calm``: weights whose gains are less extreme.
 
 Comes in: trained weights. Goes out: the same, with all that leads into the last sigmoid scaled.
-A network that was trained for a short while is too sure of itself; with 0.75 PESQ rises by 0.06
-on validation and SI-SDR stays.
+The network is somewhat too sure of itself. On 84 pairs of validation speakers and noise, -5 to
+20 dB, PESQ-WB / SI-SDR / DNSMOS OVRL are 2.01 / 12.4 / 2.78 as it was trained, 2.04 / 12.5 / 2.77
+with a share of 0.87 and 2.06 / 12.4 / 2.75 with 0.75.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ SCALED = ("leave.kernel", "leave.bias", "own.past", "own.now")
 @click.command()
 @click.argument("trained", type=click.Path(exists=True, path_type=Path))
 @click.argument("calmed", type=click.Path(path_type=Path))
-@click.option("--share", default=0.75, show_default=True, help="Of the sigmoid's argument.")
+@click.option("--share", default=0.8, show_default=True, help="Of the sigmoid's argument.")
 def main(trained: Path, calmed: Path, share: float) -> None:
     """Write TRAINED weights as CALMED ones."""
     with np.load(trained) as file:

@@ -29,10 +29,10 @@ Tensor = Any
 WEIGHTS = {
     "magnitude": 0.7,
     "phase": 0.3,
-    "eaten": 0.4,
+    "eaten": 0.1,
     "high": 0.15,
-    "high_eaten": 0.1,
-    "ratio": 0.01,
+    "high_eaten": 0.25,
+    "ratio": 0.015,
 }
 NAMES = (*WEIGHTS, "total")
 POWER = 0.3

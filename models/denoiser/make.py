@@ -56,9 +56,9 @@ SOURCE = "models/denoiser"
 TRAINING_DATA = (
     "Speech: LibriSpeech (186 speakers, 39 min, CC BY 4.0), Speech-to-Intent (15 min, "
     "Apache-2.0), VCTK (10 utterances at 48 kHz, CC BY 4.0). Noise: ESC-10 (15 min, CC BY 3.0), "
-    "Blanket (8 min; CC0, public domain, CC BY, CC BY-SA), Speech Commands' background noise "
+    "Blanket (8 min; CC0, public domain, CC BY), Speech Commands' background noise "
     "(5 min, CC BY 4.0), and noises and rooms made by code. Mixed anew for each step; trained "
-    "for 46 minutes on two CPU cores."
+    "for 108 minutes on two CPU cores."
 )
 
 

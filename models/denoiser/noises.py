@@ -36,7 +36,7 @@ VOICES = 0.08
 """Share of many voices."""
 NARROW = 0.2
 """How often noise has nothing above some frequency: there, a voice above it must be left alone."""
-TWICE = 0.1
+TWICE = 0.35
 """How often two noises sound together."""
 
 
@@ -46,7 +46,7 @@ def noise(rng: Rng, library: Library) -> Spectrum:
     if rng.random() < TWICE:
         second = _one(rng, library)
         made = made + second * np.float32(_power_ratio(made, second) * 10 ** rng.uniform(-1, 0.3))
-    shape_db = curve_db(rng, 2.5, 2.5)
+    shape_db = curve_db(rng, 4, 3)
     if rng.random() < NARROW:
         shape_db = shape_db + band(0, float(np.exp(rng.uniform(np.log(4000), np.log(14000)))))
     made = made * gain(shape_db)
@@ -75,12 +75,24 @@ def recorded(rng: Rng, library: Library) -> Spectrum:
     clips = library.noise[labels[int(rng.choice(len(labels), p=np.array(sizes) / sum(sizes)))]]
     sizes = [float(len(clip.samples)) for clip in clips]
     clip = clips[int(rng.choice(len(clips), p=np.array(sizes) / sum(sizes)))]
-    speed = float(rng.uniform(0.8, 1.25))
+    speed = float(np.exp(rng.uniform(np.log(0.6), np.log(1.6))))
     spectrum = piece(rng, clip.samples, clip.rate_hz, speed, loop=True)
     if clip.rate_hz < 32_000 and rng.random() < 0.8:
         fill_above(spectrum, clip.rate_hz / 2 * speed)
         spectrum *= gain(above_db(rng, NOISE_ABOVE_DB))
-    return spectrum
+    return _varied(rng, spectrum)
+
+
+def _varied(rng: Rng, spectrum: Spectrum) -> Spectrum:
+    """As it is, backwards, without its course in time, or swelling: half an hour of noise is
+    soon known by heart."""
+    drawn = rng.random()
+    if drawn < 0.35:
+        return spectrum.conj()
+    if drawn < 0.5:
+        turns = rng.uniform(0, 2 * np.pi, len(spectrum)).astype(np.float32)
+        return np.asarray(spectrum * np.exp(1j * turns), np.complex64)
+    return _swell(rng, spectrum) if drawn < 0.6 else spectrum
 
 
 def voices(rng: Rng, library: Library) -> Spectrum:

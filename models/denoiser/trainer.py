@@ -20,7 +20,7 @@ from models.denoiser.mixing import Batch
 
 FIRST, SECOND = 0.9, 0.98
 """Of the optimiser's running means of gradients and their squares."""
-DECAY = 0.01
+DECAY = 0.05
 """Of the kernels, times the rate."""
 MOST = 1.0
 """Norm to which gradients are cut."""

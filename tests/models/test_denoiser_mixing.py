@@ -48,6 +48,16 @@ def test_snr_is_as_asked() -> None:
     assert seen > 15
 
 
+def test_a_third_of_all_is_as_recorded_at_16_khz_or_less() -> None:
+    """Neither voice nor noise has anything above 8 kHz there."""
+    narrow = 0
+    for number in range(200):
+        made = mixing.pair(np.random.default_rng([2, number]), library())
+        above = np.abs(rfft(made.noisy))[shapes.HZ > 8450]
+        narrow += bool(made.noisy.any() and not is_bent(made) and above.max() < 1e-2)
+    assert 50 < narrow < 110
+
+
 def is_bent(made: mixing.Pair) -> bool:
     """Clipped at its peak, or in a telephone's steps."""
     low, high = made.noisy.min(), made.noisy.max()

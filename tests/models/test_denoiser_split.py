@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from pathlib import Path
 
 import pytest
 
@@ -70,3 +71,11 @@ def test_the_real_folder() -> None:
     assert len(recordings(AUDIO, "test")) == sum(one.part == "test" for one in found)
     clips = [one for one in found if one.collection == "esc-10"]
     assert len({one.source for one in clips}) < len(clips) == 240
+
+
+def test_what_binds_its_heirs_is_left_out(tmp_path: Path) -> None:
+    for name in ("rain", "pink-noise", "white-noise"):
+        path = tmp_path / "noise" / "blanket" / f"{name}.ogg"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch()
+    assert [one.label for one in recordings(tmp_path)] == ["rain"]
