@@ -7,7 +7,7 @@ workers and memory as the settings say or as the machine and the model suggest.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from itertools import islice
 
@@ -16,13 +16,14 @@ from raypipe.execution.inline import InlineExecutor
 from raypipe.execution.needs import worker_bytes
 from raypipe.execution.worker import Worker, WorkerJob
 from raypipe.plan.collisions import Listed
+from raypipe.plan.route import Route
 from raypipe.plan.scan import scan
 from raypipe.plan.schedule import batch_seconds
 from raypipe.results.collector import Collector, CollectorJob
 from raypipe.settings import RunSettings
 from raypipe.storage import Place
 from raypipe.tuning import Tuned, tuned
-from raypipe.types import AudioFile
+from raypipe.types import AudioFile, Failed
 from raypipe.work import Work
 
 SMALL_JOB_BYTES = 64 << 20
@@ -113,18 +114,19 @@ def _on_ray(
         memory_bytes=settings.worker_memory_bytes or worker_bytes(work.model, lane_s),
         model=work.model,
         run=place.run,
-        see=lambda: sight_of(_sources(work), place),
+        see=lambda: sight_of(input_seen(work.route, scan(work.route, settings)), place),
     )
     return RayExecutor(make_worker, make_collector, settings.address, crew, dashboard)
 
 
-def _sources(work: Work) -> Iterator[tuple[str, int | None]]:
+def input_seen(
+    route: Route, listed: Iterable[AudioFile | Failed]
+) -> Iterator[tuple[str, int | None]]:
     """What other nodes must see of the input: its root, and a file in it, since an empty mount
     point looks like a folder, too."""
-    if work.route.kind != "list":  # there it is what the listed have in common, if anything
-        yield work.route.root, None
-    first = (file for file in scan(work.route, work.settings) if isinstance(file, AudioFile))
-    for file in islice(first, 1):
+    if route.kind != "list":  # there it is what the listed have in common, if anything
+        yield route.root, None
+    for file in islice((file for file in listed if isinstance(file, AudioFile)), 1):
         yield file.path, file.size
 
 

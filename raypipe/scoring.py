@@ -21,7 +21,7 @@ from raypipe.execution.events import Executor
 from raypipe.execution.inline import InlineExecutor
 from raypipe.execution.references import find_reference
 from raypipe.execution.scorer import ScoreJob, Scorer
-from raypipe.executors import SMALL_JOB_BYTES, works_inline
+from raypipe.executors import SMALL_JOB_BYTES, input_seen, works_inline
 from raypipe.machine import usable_cpus
 from raypipe.plan.collisions import PATIENCE, Listed
 from raypipe.plan.route import Route, find_source
@@ -159,14 +159,14 @@ def _executor(work: Work, watch: ScoreWatch | None) -> Executor:
     if works_inline(settings, listed, died_inline=False, most_bytes=most_bytes):
         return InlineExecutor(make)
     from raypipe.execution.ray_executor import Crew, RayExecutor  # half a second to import
-    from raypipe.execution.sight import Sight
+    from raypipe.execution.sight import sight_of
 
     crew = Crew(
         asked=settings.workers,
         most=settings.max_workers,
         local=settings.workers or min(usable_cpus(), settings.max_workers or usable_cpus()),
         memory_bytes=settings.worker_memory_bytes or WORKER_BYTES,
-        see=lambda: Sight(tuple(_sources(work)), modules=_modules(work.job)),
+        see=lambda: sight_of(_sources(work), modules=_modules(work.job)),
         comes_to=BEGINS_ANEW,
     )
     return RayExecutor(make, None, settings.address, crew, _note_dashboard(settings, watch))
@@ -181,15 +181,10 @@ def _note_dashboard(
 
 
 def _sources(work: Work) -> Iterator[tuple[str, int | None]]:
-    """What other nodes must see: the roots, and a file in each, since an empty mount point looks
-    like a folder, too. An address they see alike."""
+    """What other nodes must see: of the references the same as of the input."""
     listed = (f for f in scan(work.route, work.settings) if isinstance(f, AudioFile))
     files = list(islice(listed, LOOKED_AT))
-    if work.route.kind != "list" and not is_address(work.route.root):
-        yield work.route.root, None
-    for file in files[:1]:
-        if not is_address(file.path):
-            yield file.path, file.size
+    yield from input_seen(work.route, files)
     root = work.job.reference
     if root is None or is_address(root):
         return

@@ -58,8 +58,14 @@ class Sight:
     """What the driver's node can import and results are made with."""
 
 
-def sight_of(sources: Iterable[tuple[str, int | None]], place: Place) -> Sight:
-    """What nodes must see of an input and an output; leaves the token there.
+def sight_of(
+    sources: Iterable[tuple[str, int | None]],
+    place: Place | None = None,
+    modules: tuple[str, ...] = (),
+) -> Sight:
+    """What nodes must see of an input, and of an output, if there is one; leaves the token there.
+
+    Of the sources addresses are left out, which all nodes see alike.
 
     Raises
     ------
@@ -67,8 +73,8 @@ def sight_of(sources: Iterable[tuple[str, int | None]], place: Place) -> Sight:
         If the token cannot be written.
     """
     paths = tuple((path, size) for path, size in sources if not is_address(path))
-    if not place.near_workers:  # a bucket, which every node sees alike
-        return Sight(paths)
+    if place is None or not place.near_workers:  # a bucket, which every node sees alike
+        return Sight(paths, modules=modules)
     token, word = place.temporary("0-token"), uuid.uuid4().hex
     try:
         with open(token, "w", encoding="ascii") as file:
@@ -77,7 +83,7 @@ def sight_of(sources: Iterable[tuple[str, int | None]], place: Place) -> Sight:
             os.fsync(file.fileno())
     except OSError as error:
         raise storage_error(error, token, "write") from error
-    return Sight(paths, place.root, token, word)
+    return Sight(paths, place.root, token, word, modules=modules)
 
 
 def look(sight: Sight) -> str:
