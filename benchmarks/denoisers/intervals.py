@@ -66,9 +66,8 @@ def interval(
     np.add.at(sums, (group, level), found[there])
     np.add.at(counts, (group, level), 1)
     drawn = np.random.default_rng(seed).integers(0, len(names), (DRAWS, len(names)))
-    # How often each group was drawn: (DRAWS, groups).
-    times = np.stack([np.bincount(draw, minlength=len(names)) for draw in drawn])
-    low, high = np.quantile(_mean(times @ sums, times @ counts), [0.5 - SHARE / 2, 0.5 + SHARE / 2])
+    means = _mean(sums[drawn].sum(1), counts[drawn].sum(1))
+    low, high = np.quantile(means, [(1 - SHARE) / 2, (1 + SHARE) / 2])
     mean = float(_mean(sums.sum(0), counts.sum(0)))
     return Interval(mean, float(low), float(high), int(there.sum()))
 

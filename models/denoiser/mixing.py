@@ -107,13 +107,13 @@ def pair(rng: Rng, library: Library) -> Pair:
         snr_db = np.inf
     clean = np.zeros(SAMPLES, np.float32)
     level_db = rng.uniform(*LEVEL_DB)
-    line_db = _line_db(rng)
+    line = gain(_line_db(rng))
     if snr_db > -np.inf:
-        clean = irfft(speech(rng, library) * gain(line_db), SAMPLES)
+        clean = irfft(speech(rng, library) * line, SAMPLES)
         clean *= 10 ** (level_db / 20) / (active_rms(clean) + 1e-9)
     noisy = clean
     if snr_db < np.inf:
-        spectrum = noise(rng, library) * gain(line_db)
+        spectrum = noise(rng, library) * line
         wanted_db = level_db - (snr_db if snr_db > -np.inf else 0)
         added = irfft(spectrum, SAMPLES) * 10 ** (wanted_db / 20) / (low_rms(spectrum) + 1e-9)
         noisy = clean + added.astype(np.float32)

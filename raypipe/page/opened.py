@@ -65,15 +65,10 @@ def _output(
     if not path:
         remarks.append("The sound after cannot be read: its path leads out of the output.")
         return None
-    try:
-        found = look_at(path)
-        if isinstance(found, OSError):
-            remarks.append(f"There is no sound after: the output {_missing(found)}.")
-            return None
-        reader = open_sound(path, raw=raw, keep_truncated=True)
-    except (AudioError, StorageError) as error:
-        remarks.append(f"The sound after cannot be read: {reason_of(error)}.")
+    there = _there("after", "output", path, raw, remarks)
+    if there is None:
         return None
+    reader, _ = there
     if row.stamp is not None and not gathered.place.stands(
         row.output, row.stamp[0], None, fresh=True
     ):
@@ -88,16 +83,11 @@ def _input(
     if not path:
         remarks.append("There is no sound before: where the input lay is not known.")
         return None
-    try:
-        found = look_at(path)
-        if isinstance(found, OSError):
-            hint = "" if new_input is not None else "; --input says where it lies now"
-            remarks.append(f"There is no sound before: the input {_missing(found)}{hint}.")
-            return None
-        reader = open_sound(path, raw=raw, keep_truncated=True)
-    except (AudioError, StorageError) as error:
-        remarks.append(f"The sound before cannot be read: {reason_of(error)}.")
+    hint = "" if new_input is not None else "; --input says where it lies now"
+    there = _there("before", "input", path, raw, remarks, hint)
+    if there is None:
         return None
+    reader, found = there
     if odd := _difference(row, reader.info):
         reader.close()
         remarks.append(f"The input is another file now ({odd}), so there is no sound before.")
@@ -105,6 +95,21 @@ def _input(
     if new_input is None and row.key and _key_now(row, path, found, raw) != row.key:
         remarks.append("The input was changed or touched since the run.")
     return reader
+
+
+def _there(
+    side: str, role: str, path: str, raw: RawLayout | None, remarks: list[str], hint: str = ""
+) -> tuple[SoundReader, os.stat_result | Found] | None:
+    """An open sound and what its listing says; a remark and None where it cannot be had."""
+    try:
+        found = look_at(path)
+        if isinstance(found, OSError):
+            remarks.append(f"There is no sound {side}: the {role} {_missing(found)}{hint}.")
+            return None
+        return open_sound(path, raw=raw, keep_truncated=True), found
+    except (AudioError, StorageError) as error:
+        remarks.append(f"The sound {side} cannot be read: {reason_of(error)}.")
+        return None
 
 
 def _missing(error: OSError) -> str:
