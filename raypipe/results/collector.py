@@ -18,8 +18,8 @@ from raypipe.errors import AudioError, StorageError
 from raypipe.results.journal import Artifacts, JournalWriter
 from raypipe.results.sinks import Sink, open_sink
 from raypipe.storage import Place, Stamp, show
+from raypipe.storage.files import remove
 from raypipe.storage.inputs import opened_together
-from raypipe.storage.local import remove
 from raypipe.types import Collected, Done, Fault, Gap, Levels, Piece, Published
 
 

@@ -5,7 +5,7 @@ inputs that are read by ranges, and one error class for whatever a storage says.
 
 - `paths`: what a path or an address is, and how it is printed.
 - `place`: what a run needs of its output; `hold` gives one, for the time of a run.
-- `local`, `local_hold`: an output folder on a disk.
+- `local`, `local_hold`, `files`: an output folder on a disk, and the single files in it.
 - `bucket`, `bucket_hold`, `bucket_publisher`, `lease`, `scratch`: an output in a store.
 - `troubles`, `retry`, `store`, `s3`, `web`, `address`: objects in stores, by fsspec.
 - `inputs`, `listing`: files and objects alike, to be read and to be found.

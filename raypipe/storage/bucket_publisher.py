@@ -8,7 +8,7 @@ from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from typing import Protocol
 
 from raypipe.storage.address import store_of
-from raypipe.storage.local import remove
+from raypipe.storage.files import remove
 from raypipe.storage.place import Stamp
 from raypipe.storage.refusals import refusals
 from raypipe.storage.scratch import Scratch

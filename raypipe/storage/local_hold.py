@@ -18,7 +18,8 @@ from types import TracebackType
 from typing import IO
 
 from raypipe.errors import OutputBusy, StorageError
-from raypipe.storage.local import LocalPlace, sync_folder
+from raypipe.storage.files import sync_folder
+from raypipe.storage.local import LocalPlace
 from raypipe.storage.paths import PRIVATE, show, storage_error
 
 UNFINISHED = re.compile(r"[0-9a-f]{12}-\d+-")

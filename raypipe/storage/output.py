@@ -10,7 +10,8 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager
 from typing import IO
 
-from raypipe.storage.local import LocalPlace, write_whole
+from raypipe.storage.files import write_whole
+from raypipe.storage.local import LocalPlace
 from raypipe.storage.local_hold import LocalHold
 from raypipe.storage.paths import PRIVATE, is_address, join
 from raypipe.storage.place import Place

@@ -330,7 +330,7 @@ def dies(times: int, after: bool = False) -> Callable[[Callable[..., Any]], Call
 
 
 STEPS: dict[str, tuple[Any, str, int, bool, int]] = {
-    "before anything is durable": (local_module, "_make_durable", 1, False, 0),
+    "before anything is durable": (local_module, "make_durable", 1, False, 0),
     "before it is announced": (JournalWriter, "publishing", 1, False, 0),
     "after it was announced": (JournalWriter, "publishing", 1, True, 0),
     "before the second appears": (os, "replace", 2, False, 1),
