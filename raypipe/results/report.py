@@ -23,12 +23,12 @@ from __future__ import annotations
 
 import json
 import os
-import tempfile
-import weakref
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field
+from functools import partial
 from typing import IO, Any
 
+from raypipe.results.spool import Spool
 from raypipe.storage import path_or_address, write_text
 from raypipe.types import Done, Failed, Outcome, SoundInfo
 
@@ -102,14 +102,20 @@ class RunReport:
     place: dict[str, Any]
     totals: Totals = field(default_factory=Totals)
     interrupted: str | None = None
-    _spool: IO[bytes] = field(default_factory=tempfile.TemporaryFile, repr=False)
+    _spool: Spool = field(default_factory=partial(Spool, "keep what was done"), repr=False)
     _index: list[tuple[str, int]] = field(default_factory=list, repr=False)
 
-    def __post_init__(self) -> None:
-        weakref.finalize(self, self._spool.close)
-
     def add(self, outcome: Outcome) -> None:
-        """Take an outcome in."""
+        """Take an outcome in.
+
+        Raises
+        ------
+        StorageError
+            If the disk below ``TMPDIR`` refuses.
+        """
+        lies = self._spool.add(json.dumps(entry_of(outcome)).encode())
+        if len(self._index) < MOST_SORTED:
+            self._index.append((outcome.file.name, lies))
         totals = self.totals
         totals.files += 1
         if isinstance(outcome, Done):
@@ -121,10 +127,6 @@ class RunReport:
             totals.failed += 1
         else:
             totals.skipped += 1
-        self._spool.seek(0, os.SEEK_END)
-        if len(self._index) < MOST_SORTED:
-            self._index.append((outcome.file.name, self._spool.tell()))
-        self._spool.write(json.dumps(entry_of(outcome)).encode() + b"\n")
 
     @property
     def files(self) -> list[dict[str, Any]]:
@@ -138,12 +140,10 @@ class RunReport:
 
     def _lines(self) -> Iterator[bytes]:
         if len(self._index) < self.totals.files:
-            self._spool.seek(0)
             yield from self._spool
             return
-        for _, offset in sorted(self._index):
-            self._spool.seek(offset)
-            yield self._spool.readline()
+        for _, lies in sorted(self._index):
+            yield self._spool.line(lies)
 
     def write(self, path: str | os.PathLike[str]) -> None:
         """Write the report as JSON, to a path or an address.
@@ -167,7 +167,7 @@ class RunReport:
         }
         out.write(json.dumps(head, indent=1)[:-2] + ',\n "files": [')
         for number, line in enumerate(self._lines()):
-            out.write((",\n  " if number else "\n  ") + line.decode().rstrip("\n"))
+            out.write((",\n  " if number else "\n  ") + line.decode())
         out.write("\n ]\n}\n")
 
 

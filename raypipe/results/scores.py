@@ -21,9 +21,6 @@ from __future__ import annotations
 
 import csv
 import json
-import os
-import tempfile
-import weakref
 from array import array
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -31,11 +28,10 @@ from typing import IO, Any
 
 import numpy as np
 
-from raypipe.errors import StorageError
 from raypipe.quality.against import AgainstReference, decimals_of, names_in
 from raypipe.quality.dnsmos import DnsmosScores
 from raypipe.quality.measures import Measures
-from raypipe.storage import storage_error
+from raypipe.results.spool import Spool
 from raypipe.types import Failed, Scored
 from raypipe.version import VERSION
 
@@ -93,11 +89,7 @@ class ScoreReport:
         self.audio_s = self.wall_s = 0.0
         self.interrupted: str | None = None
         self._columns = {name: array("f") for name in self.names}
-        try:
-            self._spool: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115 - see finalize
-        except OSError as error:
-            raise _cannot_keep(error) from error
-        weakref.finalize(self, self._spool.close)
+        self._spool = Spool("keep the rows")
         self._places: list[tuple[str, int]] = []
         self._offsets = array("q")
 
@@ -133,22 +125,12 @@ class ScoreReport:
                 self._columns[name].append(value)
         else:
             self.failed += 1
-        offset = self._keep(json.dumps(self._entry(outcome)).encode() + b"\n")
+        offset = self._spool.add(json.dumps(self._entry(outcome)).encode())
         if len(self._places) < MOST_SORTED:
             self._places.append((outcome.file.name, offset))
         if len(self._offsets) < order:
             self._offsets.extend([-1] * (order - len(self._offsets)))
         self._offsets[order - 1] = offset
-
-    def _keep(self, line: bytes) -> int:
-        """Put a line away; where it lies."""
-        try:
-            offset = self._spool.seek(0, os.SEEK_END)
-            self._spool.write(line)
-            self._spool.flush()
-        except OSError as error:
-            raise _cannot_keep(error) from error
-        return offset
 
     def _entry(self, outcome: Scored | Failed) -> dict[str, Any]:
         info = outcome.info
@@ -174,8 +156,7 @@ class ScoreReport:
         else:
             offsets = [offset for offset in self._offsets if offset >= 0]
         for offset in offsets:
-            self._spool.seek(offset)
-            yield json.loads(self._spool.readline())
+            yield json.loads(self._spool.line(offset))
 
     def summary(self) -> dict[str, Summary]:
         """Each measure over all files; those that no file has are left out."""
@@ -238,10 +219,6 @@ class _Lines:
 
     def write(self, line: str) -> None:
         self._out.write(line.removesuffix("\r\n") + "\n")
-
-
-def _cannot_keep(error: OSError) -> StorageError:
-    return storage_error(error, tempfile.tempdir or "TMPDIR", "keep the rows")
 
 
 def _plain(text: str) -> str:

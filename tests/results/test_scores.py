@@ -82,12 +82,6 @@ def test_rows_that_cannot_be_kept_are_the_storages_fault(
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "gone"))
     with pytest.raises(StorageError, match="cannot keep the rows: "):
         ScoreReport()
-    monkeypatch.undo()
-    full = ScoreReport()
-    with open("/dev/full", "wb", buffering=0) as device:
-        monkeypatch.setattr(full, "_spool", device)
-        with pytest.raises(StorageError, match="cannot keep the rows: no space is left"):
-            full.add(scored("a.wav"), 1)
 
 
 def test_the_summary_has_the_decimals_of_the_measures() -> None:
