@@ -1,7 +1,7 @@
 """Is a model what its card says, and does it keep raypipe's promises?
 
 Comes in: a `ModelFile`. Goes out: a list of `Check`, each with what was found.
-Everything is tried on seeded noise and impulses; a model that passes runs
+Everything is tried on sounds made here, the same each time; a model that passes runs
 exactly: its results depend on no batch, no neighbour and no cut.
 """
 
@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from raypipe.errors import ModelError
+from raypipe.inference.arrival import arrival
 from raypipe.inference.card import ModelCard
 from raypipe.inference.graph import Graph
 from raypipe.inference.lanes import Block, LaneModel
@@ -21,11 +22,6 @@ from raypipe.inference.model_file import PYTHON, ModelFile, load_lane_model
 
 WIDTHS = (1, 7, 64)
 STEPS = 8
-IMPULSE = 0.5
-LINEAR_WITHIN = 1e-3
-"""How far, of the peak, the answer to a doubled impulse may be off the doubled answer."""
-COMPACT_FROM = 0.5
-"""Share of an impulse response's energy that must lie in one sample, to speak of its arrival."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +58,7 @@ def verify(model: ModelFile) -> list[Check]:
         ("rows", _rows),
         ("neighbours", _neighbours),
         ("state", _state),
-        ("latency", _latency),
+        ("latency", arrival),
         ("finite", _finite),
     )
     for name, try_it in tried:
@@ -127,29 +123,6 @@ def _state(model: LaneModel) -> tuple[bool, str]:
     if not remembers and model.card.memory != "stateless":
         return False, f"its card says {model.card.memory}, but a new state changes nothing"
     return True, "two halves, the state handed on, give the bits of the whole"
-
-
-def _latency(model: LaneModel) -> tuple[bool, str]:
-    card = model.card
-    at = 2 * card.hop + card.hop // 3
-    steps = (at + card.latency) // card.hop + 3
-    sound = np.zeros((3, steps * card.hop), np.float32)
-    sound[1, at], sound[2, at] = IMPULSE, 2 * IMPULSE
-    answers = _run(model, sound).astype(np.float64)
-    if not np.isfinite(answers).all():
-        return True, "not measurable: it gives NaN or infinite samples"
-    silence, once, twice = answers
-    once, twice = once - silence, twice - silence
-    peak = np.max(np.abs(once))
-    if not peak > 0:
-        return True, "not measurable: an impulse does not come through"
-    if np.max(np.abs(twice - 2 * once)) > LINEAR_WITHIN * peak:
-        return True, "not measurable: the model is not linear"
-    if np.max(once**2) < COMPACT_FROM * np.sum(once**2):
-        return True, "not measurable: it spreads an impulse out"
-    found = int(np.argmax(np.abs(once))) - at
-    said = f"an impulse arrives {found} samples late, the card says {card.latency}"
-    return found == card.latency, said
 
 
 def _finite(model: LaneModel) -> tuple[bool, str]:

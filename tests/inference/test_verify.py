@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,9 +10,16 @@ import numpy as np
 import pytest
 
 from raypipe.inference import verify as verifying
+from raypipe.inference.arrival import arrival
 from raypipe.inference.card import ModelCard, Tensors
 from raypipe.inference.lanes import Block
-from raypipe.inference.zoo import ModelFile, find_model, shipped_models, verify
+from raypipe.inference.zoo import (
+    ModelFile,
+    find_model,
+    load_lane_model,
+    shipped_models,
+    verify,
+)
 from raypipe.types import State
 from tests.inference.models_for_tests import write_copy_model
 
@@ -35,6 +42,62 @@ def test_wrong_latency_shows() -> None:
     wrong = replace(model, card=replace(model.card, latency=600))
     said = "an impulse arrives 617 samples late, the card says 600"
     assert failed(wrong) == {"latency": said}
+
+
+class Sounding:
+    """A model without a memory that does one thing to all it hears."""
+
+    lanes = 3
+
+    def __init__(self, does: Callable[[Block], Block], latency: int = 0) -> None:
+        self.does = does
+        self.card = ModelCard(
+            name="sounding",
+            frame=16,
+            memory="stateless",
+            latency=latency,
+            tensors=Tensors("a", "b"),
+        )
+
+    def new_state(self, lanes: int) -> State:
+        return {}
+
+    def process(
+        self, blocks: Sequence[Block], states: Sequence[State]
+    ) -> tuple[list[Block], list[State]]:
+        return [self.does(block).astype(np.float32) for block in blocks], list(states)
+
+
+@pytest.mark.parametrize("off", [-1, 1])
+def test_wrong_latency_of_a_denoiser_shows_to_the_sample(off: int) -> None:
+    def gate(sound: Block) -> Block:
+        return np.roll(np.sign(sound) * np.maximum(np.abs(sound) - 0.02, 0), 5, axis=1)
+
+    assert arrival(Sounding(gate, 5)) == (True, "a voice arrives 5 samples late, the card says 5")
+    wrong = f"a voice arrives 5 samples late, the card says {5 + off}"
+    assert arrival(Sounding(gate, 5 + off)) == (False, wrong)
+
+
+@pytest.mark.parametrize(
+    ("does", "why"),
+    [
+        (lambda sound: 0 * sound, "an impulse does not come through, and a voice comes"),
+        (lambda sound: sound**2, "the model is not linear, and a voice comes through too much"),
+        (lambda sound: np.abs(sound) ** 0.5 * np.where(sound < 0.3, 1, np.nan), "it gives NaN"),
+        (lambda sound: np.cumsum(sound, axis=1), "it spreads an impulse out"),
+    ],
+)
+def test_a_latency_that_cannot_be_measured_is_no_fault(
+    does: Callable[[Block], Block], why: str
+) -> None:
+    fine, said = arrival(Sounding(does))
+    assert fine
+    assert said.startswith(f"not measurable: {why}")
+
+
+def test_a_denoisers_latency_is_heard_by_a_voice() -> None:
+    lanes = load_lane_model(find_model("denoise-48k"), 3)
+    assert arrival(lanes) == (True, "a voice arrives 1440 samples late, the card says 1440")
 
 
 def test_wrong_tensor_shows() -> None:
