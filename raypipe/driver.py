@@ -19,7 +19,7 @@ import numpy as np
 from raypipe.dispatch import Dispatch
 from raypipe.errors import RaypipeError, StorageError, UsageError
 from raypipe.execution.events import Executor
-from raypipe.executors import executor_for
+from raypipe.executors import executor_for, nobody
 from raypipe.inference.model_file import ModelFile
 from raypipe.monitoring.monitor import Monitor, start_monitor
 from raypipe.monitoring.standing import About
@@ -88,7 +88,7 @@ def run(
         VERSION, settings_facts(asdict(settings)), _model_facts(work.model), _place(work.route)
     )
     with hold(work.route.output_root, work.route.output_name) as place:
-        todo, note = to_do(work, place), _nobody if watch is None else watch.note
+        todo, note = to_do(work, place), nobody if watch is None else watch.note
         try:
             with (
                 executor_for(work, place, note) as (executor, lanes),
@@ -113,10 +113,6 @@ def run(
         result.totals.wall_s = time.monotonic() - begin_s
         _write_report(result, report, place if work.resumable else None)
     return result
-
-
-def _nobody(text: str) -> None:
-    """Hears what nobody asked for."""
 
 
 def _monitor(

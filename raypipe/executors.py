@@ -83,8 +83,8 @@ def executor_for(
         place.mark(INLINE_MARK)
         executor = InlineExecutor(make_worker, make_collector)
     else:
-        told = partial(_note_dashboard, note) if settings.dashboard else None
         auto = Tuned(lanes, auto.workers)
+        told = dashboard_told(settings, note)
         executor = _on_ray(make_worker, make_collector, work, place, auto, told)
     try:
         executor.start()
@@ -130,5 +130,14 @@ def input_seen(
         yield file.path, file.size
 
 
-def _note_dashboard(note: Callable[[str], None], url: str) -> None:
-    note(f"dashboard: {url} (if it asks for a token: `ray get-auth-token`)")
+def dashboard_told(
+    settings: RunSettings, note: Callable[[str], None]
+) -> Callable[[str], None] | None:
+    """Notes the address of Ray's dashboard; None where nobody asked for one."""
+    if not settings.dashboard:
+        return None
+    return lambda url: note(f"dashboard: {url} (if it asks for a token: `ray get-auth-token`)")
+
+
+def nobody(text: str) -> None:
+    """Hears what nobody asked for."""

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from functools import partial
 from importlib.util import find_spec
 from itertools import islice
@@ -21,7 +21,13 @@ from raypipe.execution.events import Executor
 from raypipe.execution.inline import InlineExecutor
 from raypipe.execution.references import find_reference
 from raypipe.execution.scorer import ScoreJob, Scorer
-from raypipe.executors import SMALL_JOB_BYTES, input_seen, works_inline
+from raypipe.executors import (
+    SMALL_JOB_BYTES,
+    dashboard_told,
+    input_seen,
+    nobody,
+    works_inline,
+)
 from raypipe.machine import usable_cpus
 from raypipe.plan.collisions import PATIENCE, Listed
 from raypipe.plan.route import Route, find_source
@@ -169,15 +175,8 @@ def _executor(work: Work, watch: ScoreWatch | None) -> Executor:
         see=lambda: sight_of(_sources(work), modules=_modules(work.job)),
         comes_to=BEGINS_ANEW,
     )
-    return RayExecutor(make, None, settings.address, crew, _note_dashboard(settings, watch))
-
-
-def _note_dashboard(
-    settings: RunSettings, watch: ScoreWatch | None
-) -> Callable[[str], None] | None:
-    if not settings.dashboard:
-        return None
-    return lambda url: watch.note(f"dashboard: {url}") if watch is not None else None
+    told = dashboard_told(settings, nobody if watch is None else watch.note)
+    return RayExecutor(make, None, settings.address, crew, told)
 
 
 def _sources(work: Work) -> Iterator[tuple[str, int | None]]:
