@@ -89,7 +89,8 @@ class _Network:
         above = (mean - levels) * network.SCALE
         own = (now + above) * self._weights["own.now"]
         own += (before + above) * self._weights["own.past"]
-        gains = tf.sigmoid(self._dense("leave", middle + heard) + own * network.OWN)
+        opened = tf.sigmoid(self._dense("leave", middle + heard) + own * network.OWN)
+        gains = tf.maximum(opened, network.LEAST)
         wide = self._product("spread", gains[..., single:])
         mask = tf.concat([gains[..., :single], wide], axis=2)
         ends = {"past": pasts[-1], "level": sums, "h1": h1, "h2": h2}

@@ -4,7 +4,7 @@ Comes in: weights by name, magnitudes of the spectra of frames under a root-Hann
 out: gains in 0..1, each frame's one step late (`LOOKAHEAD`), and the next state::
 
     721 bins -> BANDS bands -> log, less the running level -> with the frame before: dense, relu
-      -> GRU -> + -> GRU -> + -> dense -> + -> sigmoid -> BANDS gains -> 721 gains
+      -> GRU -> + -> GRU -> + -> dense -> + -> sigmoid -> BANDS gains, at least LEAST -> 721 gains
        `--------^`--------^               |
       a band's own logs, less its own running level: a weight each
 
@@ -57,6 +57,9 @@ OWN = 12.0
 """Of a band's own way to its gain, so that its weights are soon learned."""
 LOWEST = -4.0
 """Of the features: far under the level nothing is to be told apart."""
+LEAST = 0.04
+"""Gain of what is all noise: -28 dB. Pauses that are emptied further make what lies under the words
+swell with the voice. Nothing of it in `band_sequence`, which is what is trained."""
 
 STATE: dict[str, tuple[int, ...]] = {
     "past": (BANDS,),
@@ -165,7 +168,7 @@ def step(weights: Weights, magnitude: Tensor, state: State) -> tuple[Tensor, Sta
     Returns
     -------
     mask : tensor, shape (lanes, BINS), float32
-        Gains in 0..1 for the frame of the step before.
+        Gains in LEAST..1 for the frame of the step before.
     state : dict of str to tensor
         For the next step.
     """
@@ -180,18 +183,20 @@ def step(weights: Weights, magnitude: Tensor, state: State) -> tuple[Tensor, Sta
     middle = entered + h1
     h2 = gru_step(_products(weights, "gru_2", middle), state["h2"], *_past(weights, "gru_2"))
     own = _own(weights, now + above, state["past"] + above)
-    mask = spread(_leave(weights, middle + h2, own))
-    return mask, {"past": now, "level": sums, "h1": h1, "h2": h2}
+    gains = _leave(weights, middle + h2, own)
+    return spread(tf.maximum(gains, LEAST)), {"past": now, "level": sums, "h1": h1, "h2": h2}
 
 
 def sequence(weights: Weights, magnitudes: Tensor, state: State) -> tuple[Tensor, State]:
     """Many frames: as `step` for each, ``(lanes, frames, BINS)`` in and out."""
+    import tensorflow as tf
+
     gains, state = band_sequence(weights, gather(magnitudes), state)
-    return spread(gains), state
+    return spread(tf.maximum(gains, LEAST)), state
 
 
 def band_sequence(weights: Weights, bands: Tensor, state: State) -> tuple[Tensor, State]:
-    """Many frames, with bands instead of bins: ``(lanes, frames, BANDS)`` in and out.
+    """Many frames, with bands instead of bins, gains in 0..1: ``(lanes, frames, BANDS)``.
 
     `frames` must be known when the graph is made.
     """

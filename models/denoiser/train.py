@@ -175,7 +175,7 @@ def train(audio: Path, out: Path, plan: Plan) -> Trainer:
 @click.command()
 @click.option("--audio", type=click.Path(exists=True, path_type=Path), required=True)
 @click.option("--out", type=click.Path(path_type=Path), required=True)
-@click.option("--minutes", default=108.0, show_default=True, help="Of training, in all.")
+@click.option("--minutes", default=178.0, show_default=True, help="Of training, in all.")
 @click.option("--steps", type=int, help="Instead of minutes.")
 @click.option("--rate", default=1e-3, show_default=True, help="The highest learning rate.")
 @click.option("--lanes", default=32, help="Pieces of three seconds in a step.")

@@ -12,8 +12,8 @@ import numpy as np
 import pytest
 import soundfile as sf
 
-from benchmarks.denoisers import bands, odd_sounds, timing
-from benchmarks.denoisers.mixing import FULL_HZ, mix, to_judged
+from benchmarks.denoisers import bands, odd_sounds, residual, timing
+from benchmarks.denoisers.mixing import FULL_HZ, JUDGED_HZ, mix, to_judged
 from benchmarks.quality import held_out_pairs
 from raypipe import Enhancer
 from raypipe.errors import ModelError
@@ -77,6 +77,21 @@ def test_clean_full_band_speech_keeps_its_top(denoiser: Enhancer, audio: Path) -
     found = bands.measure(clean, clean, denoiser.process(clean, FULL_HZ).astype(np.float64))
     assert abs(found.voiced_db) < 3
     assert abs(found.fricative_db) < 3
+
+
+def test_what_is_left_of_loud_noise_neither_twinkles_nor_swells(
+    denoiser: Enhancer, audio: Path
+) -> None:
+    pause = np.zeros(3 * FULL_HZ)
+    clean = np.concatenate([pause, speech(audio), pause])
+    noise = np.random.default_rng(13).standard_normal(len(clean))
+    noise *= np.sqrt(np.mean(speech(audio) ** 2)) * 10 ** (5 / 20)  # -5 dB SNR
+    made = denoiser.process((clean + noise).astype(np.float32), FULL_HZ).astype(np.float64)
+    low = [to_judged(sound) for sound in (clean, noise, made)]
+    found = residual.measure(*low, JUDGED_HZ)
+    assert found.reduced_db > 20
+    assert found.kurtosis_ratio < 1.5
+    assert abs(found.pumping_db) < 8
 
 
 def test_clean_speech_stays_clean(denoiser: Enhancer, audio: Path) -> None:

@@ -66,7 +66,8 @@ def in_double(weights: dict[str, Array], line: Array, lookahead: int = 1) -> Arr
             keep, reset = sigmoid(into[0] + known[0]), sigmoid(into[1] + known[1])
             states[n] = keep * h + (1 - keep) * np.tanh(into[2] + reset * known[2])
             x = x + states[n]
-        gains = sigmoid(x @ w["leave.kernel"] + w["leave.bias"] + network.OWN * own)
+        opened = sigmoid(x @ w["leave.kernel"] + w["leave.bias"] + network.OWN * own)
+        gains = np.maximum(opened, network.LEAST)
         mask = np.concatenate([gains[:single], gains[single:] @ network.SPREAD])
         if lookahead < len(spectra):
             masked = spectra[-1 - lookahead] * mask

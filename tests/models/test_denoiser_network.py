@@ -45,8 +45,17 @@ def test_gains_are_gains_whatever_is_heard() -> None:
     for level in (0.0, 1e-9, 1.0, 1e4, 1e7):
         heard = np.full((1, 5, network.BINS), level, np.float32)
         mask, state = network.sequence(weights, heard, network.new_state(1))
-        assert np.all((mask.numpy() >= 0) & (mask.numpy() <= 1))
+        assert np.all((mask.numpy() >= network.LEAST - 1e-6) & (mask.numpy() <= 1))
         assert all(np.all(np.isfinite(values)) for values in state.values())
+
+
+def test_what_is_all_noise_keeps_the_least_gain() -> None:
+    weights, heard = network.new_weights(1), magnitudes()
+    weights["leave.bias"] -= 100
+    together, _ = network.sequence(weights, heard, network.new_state(LANES))
+    alone, _ = network.step(weights, heard[:, 0], network.new_state(LANES))
+    np.testing.assert_allclose(together, network.LEAST, rtol=1e-5)
+    np.testing.assert_allclose(alone, network.LEAST, rtol=1e-5)
 
 
 def test_bands_cover_all_bins_evenly() -> None:
