@@ -59,7 +59,7 @@ LOWEST = -4.0
 """Of the features: far under the level nothing is to be told apart."""
 LEAST = 0.04
 """Gain of what is all noise: -28 dB. Pauses that are emptied further make what lies under the words
-swell with the voice. Nothing of it in `band_sequence`, which is what is trained."""
+swell with the voice. `band_sequence`, which is what is trained, goes without."""
 
 STATE: dict[str, tuple[int, ...]] = {
     "past": (BANDS,),

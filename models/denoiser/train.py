@@ -35,7 +35,7 @@ from models.denoiser.validate import add_row
 
 WARM_UP = 100
 """Steps in which the rate grows."""
-LEAST = 0.01
+LEFT = 0.01
 """Of the rate, at the end."""
 TOLD = 20
 """Steps in a row of the log."""
@@ -60,7 +60,7 @@ class Plan:
     def rate_at(self, step: int, minutes: float) -> float:
         """Up in the first steps, then down along half a cosine."""
         share = step / self.steps if self.steps else minutes / self.minutes
-        down = LEAST + (1 - LEAST) * 0.5 * (1 + math.cos(math.pi * min(1.0, share)))
+        down = LEFT + (1 - LEFT) * 0.5 * (1 + math.cos(math.pi * min(1.0, share)))
         return self.rate * min(1.0, (step + 1) / WARM_UP) * down
 
     def is_over(self, step: int, minutes: float) -> bool:

@@ -2,7 +2,7 @@
 
 Comes in: a model. Goes out: whether, and what was found, in a clause. A linear model is asked
 with an impulse. One that is not, a denoiser, may take an impulse for noise: it is given a voice,
-made here, and where that comes through, its cross-correlation with what went in tells.
+made here, and where one short filter makes what came out of it, the filter's peak tells.
 """
 
 from __future__ import annotations
@@ -22,10 +22,18 @@ RATE_HZ = 16_000
 """Of the voice, for models that take any rate."""
 VOICE_S = 3.0
 VOICE_RMS = 0.1
-LIKE_FROM = 0.7
-"""Correlation at its peak from which the voice is taken to have come through."""
+WEAK = 0.01
+"""Of the voice's mean power: about what a frequency must have of it to be heard."""
 
 Sound = NDArray[np.float64]
+
+
+class NotMeasurableError(Exception):
+    """Why a latency cannot be measured, in a clause."""
+
+
+class _NotLinearError(NotMeasurableError):
+    """An impulse is the wrong question."""
 
 
 def arrival(model: LaneModel) -> tuple[bool, str]:
@@ -42,59 +50,74 @@ def arrival(model: LaneModel) -> tuple[bool, str]:
         False where what was found is not what the card says; true also where it cannot be
         measured, and the clause says why.
     """
-    found, said = _of_an_impulse(model)
-    if found is None and said in _ASK_AGAIN:
-        found, again = _of_a_voice(model)
-        said = again if found is not None else f"{said}, and {again}"
-    if found is None:
-        return True, f"not measurable: {said}"
+    try:
+        found, what = _measured(model)
+    except NotMeasurableError as error:
+        return True, f"not measurable: {error}"
     late = model.card.latency
-    return found == late, f"{said} arrives {found} samples late, the card says {late}"
+    return found == late, f"{what} arrives {found} samples late, the card says {late}"
 
 
-_NOT_LINEAR, _LOST = "the model is not linear", "an impulse does not come through"
-_ASK_AGAIN = (_NOT_LINEAR, _LOST)
-"""With a voice."""
+def _measured(model: LaneModel) -> tuple[int, str]:
+    try:
+        return by_impulse(model), "an impulse"
+    except _NotLinearError as first:
+        try:
+            return by_voice(model), "a voice"
+        except NotMeasurableError as second:
+            raise NotMeasurableError(f"{first}, and {second}") from second
 
 
-def _of_an_impulse(model: LaneModel) -> tuple[int | None, str]:
-    """Samples and what arrived; or None and why not."""
+def by_impulse(model: LaneModel) -> int:
+    """Samples by which an impulse is late.
+
+    Raises
+    ------
+    NotMeasurableError
+        If it does not come through, or not as one.
+    """
     card = model.card
     at = 2 * card.hop + card.hop // 3
     steps = (at + card.latency) // card.hop + 3
     sound = np.zeros((3, steps * card.hop), np.float32)
     sound[1, at], sound[2, at] = IMPULSE, 2 * IMPULSE
-    answers = _run(model, sound)
-    if not np.isfinite(answers).all():
-        return None, "it gives NaN or infinite samples"
-    silence, once, twice = answers
+    silence, once, twice = _answers(model, sound)
     once, twice = once - silence, twice - silence
     peak = np.max(np.abs(once))
     if not peak > 0:
-        return None, _LOST
+        raise _NotLinearError("an impulse does not come through")
     if np.max(np.abs(twice - 2 * once)) > LINEAR_WITHIN * peak:
-        return None, _NOT_LINEAR
-    if np.max(once**2) < COMPACT_FROM * np.sum(once**2):
-        return None, "it spreads an impulse out"
-    return int(np.argmax(np.abs(once))) - at, "an impulse"
+        raise _NotLinearError("the model is not linear")
+    return _place(once, "it spreads an impulse out") - at
 
 
-def _of_a_voice(model: LaneModel) -> tuple[int | None, str]:
-    """As `_of_an_impulse`."""
-    hop, rate_hz = model.card.hop, model.card.rate_hz or RATE_HZ
-    samples = max(1, round(VOICE_S * rate_hz) // hop) * hop
-    given = voice(samples, rate_hz)
-    answer = _run(model, given[None].astype(np.float32))[0]
-    if not np.isfinite(answer).all():
-        return None, "it gives NaN or infinite samples"
+def by_voice(model: LaneModel) -> int:
+    """Samples by which a voice is late: where the filter from it to what came out has its peak.
+
+    Raises
+    ------
+    NotMeasurableError
+        If no short filter makes one of the other.
+    """
+    card, rate_hz = model.card, model.card.rate_hz or RATE_HZ
+    spoken = round(VOICE_S * rate_hz)
+    samples = -(-(spoken + card.latency) // card.hop) * card.hop
+    given = np.concatenate([voice(spoken, rate_hz), np.zeros(samples - spoken)])
+    (answer,) = _answers(model, given[None].astype(np.float32))
     size = 2 * samples
-    spectrum = np.fft.rfft(answer, size) * np.conj(np.fft.rfft(given, size))
-    likeness = np.fft.irfft(spectrum, size)[:samples]  # lag 0 on; no model is early
-    found = int(np.argmax(likeness))
-    overlap = np.sqrt(np.sum(given[: samples - found] ** 2) * np.sum(answer[found:] ** 2))
-    if not likeness[found] > LIKE_FROM * overlap:
-        return None, "a voice comes through too much changed"
-    return found, "a voice"
+    before, after = np.fft.rfft(given, size), np.fft.rfft(answer - answer.mean(), size)
+    power = np.abs(before) ** 2
+    filtered = np.fft.irfft(after * np.conj(before) / (power + WEAK * power.mean()), size)
+    return _place(filtered[:samples], "a voice comes through too much changed")
+
+
+def _place(response: Sound, spread: str) -> int:
+    """Where the one sample lies that holds most of a response."""
+    energy = response**2
+    place = int(np.argmax(energy))
+    if not energy[place] >= COMPACT_FROM * np.sum(energy) > 0:
+        raise NotMeasurableError(spread)
+    return place
 
 
 def voice(samples: int, rate_hz: int) -> Sound:
@@ -126,5 +149,8 @@ def voice(samples: int, rate_hz: int) -> Sound:
     return scaled
 
 
-def _run(model: LaneModel, sound: Block) -> Sound:
-    return model.process([sound], [model.new_state(len(sound))])[0][0].astype(np.float64)
+def _answers(model: LaneModel, sound: Block) -> Sound:
+    answers = model.process([sound], [model.new_state(len(sound))])[0][0].astype(np.float64)
+    if not np.isfinite(answers).all():
+        raise NotMeasurableError("it gives NaN or infinite samples")
+    return answers

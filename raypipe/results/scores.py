@@ -118,6 +118,7 @@ class ScoreReport:
         StorageError
             If the disk that keeps the rows refuses.
         """
+        offset = self._spool.add(json.dumps(self._entry(outcome)).encode())
         if isinstance(outcome, Scored):
             self.scored += 1
             self.audio_s += outcome.frames / outcome.info.rate_hz
@@ -125,7 +126,6 @@ class ScoreReport:
                 self._columns[name].append(value)
         else:
             self.failed += 1
-        offset = self._spool.add(json.dumps(self._entry(outcome)).encode())
         if len(self._places) < MOST_SORTED:
             self._places.append((outcome.file.name, offset))
         if len(self._offsets) < order:

@@ -1,7 +1,7 @@
 """Single files of this machine: made durable, removed, let appear whole.
 
-Comes in: paths. Goes out: nothing but what stands on the disk; what the system refuses is a
-`StorageError` that names the path.
+Comes in: paths. Goes out: what stands on the disk then; what the system refuses is a `StorageError`
+that names the path.
 """
 
 from __future__ import annotations
@@ -72,10 +72,12 @@ def write_whole(path: str, write: Callable[[IO[str]], None], doing: str) -> None
         with Path(temporary).open("w", encoding="utf-8") as out:
             write(out)
         os.replace(temporary, path)
-    except OSError as error:
+    except BaseException as error:
         with contextlib.suppress(OSError):
             os.unlink(temporary)
-        raise storage_error(error, path, doing) from error
+        if isinstance(error, OSError):
+            raise storage_error(error, path, doing) from error
+        raise
 
 
 def _is_stream(path: str) -> bool:

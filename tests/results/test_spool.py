@@ -73,3 +73,26 @@ def test_a_report_counts_what_it_kept(most_bytes: int) -> None:
             report.add(outcome)
     assert 0 < len(report.files) == report.totals.files < len(outcomes)
     assert (report.totals.failed, report.totals.done) == (1, report.totals.files - 1)
+
+
+def test_scores_count_what_they_kept(most_bytes: int) -> None:
+    report = ScoreReport()
+    with pytest.raises(StorageError, match="cannot keep the rows: "):
+        for number in range(1, 20):
+            report.add(Failed(audio_file(f"{number}.wav"), "broken"), number)
+    assert 0 < len(list(report.rows())) == report.failed < 19
+
+
+def test_rows_that_cannot_be_read_leave_no_half_report(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    report = run_report()
+    report.add(Failed(audio_file("a.wav"), "broken"))
+
+    def refuse(self: Spool, lies: int) -> bytes:
+        raise StorageError("TMPDIR: cannot keep what was done: input/output error")
+
+    monkeypatch.setattr(Spool, "line", refuse)
+    with pytest.raises(StorageError, match="TMPDIR"):
+        report.write(tmp_path / "report.json")
+    assert list(tmp_path.iterdir()) == []
