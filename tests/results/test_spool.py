@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import resource
-import signal
+import errno
+import os
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -45,14 +45,17 @@ def test_where_no_file_can_be_made_it_says_so(
 
 
 @pytest.fixture
-def most_bytes() -> Iterator[int]:
-    """No file of this process grows beyond: what a full disk does, in the middle of a line."""
-    before, most = resource.getrlimit(resource.RLIMIT_FSIZE), 1000
-    ignored = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (most, before[1]))
-    yield most
-    resource.setrlimit(resource.RLIMIT_FSIZE, before)
-    signal.signal(signal.SIGXFSZ, ignored)
+def most_bytes(monkeypatch: pytest.MonkeyPatch) -> int:
+    """The disk is full after so many: a call writes what still has room, the next is refused."""
+    write, most = os.pwrite, 1000
+
+    def write_what_has_room(file: int, data: memoryview, offset: int) -> int:
+        if offset >= most:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        return write(file, data[: most - offset], offset)
+
+    monkeypatch.setattr(os, "pwrite", write_what_has_room)
+    return most
 
 
 def test_a_full_disk_leaves_what_was_kept_before(most_bytes: int) -> None:
