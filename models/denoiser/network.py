@@ -147,9 +147,10 @@ def gather(magnitude: Tensor) -> Tensor:
 
 
 def spread(gains: Tensor) -> Tensor:
-    """Bands' gains to bins': ``(..., BANDS)`` to ``(..., BINS)``."""
+    """Bands' gains to bins', none below `LEAST`: ``(..., BANDS)`` to ``(..., BINS)``."""
     import tensorflow as tf
 
+    gains = tf.maximum(gains, LEAST)
     return tf.concat([gains[..., :SINGLE], tf.matmul(gains[..., SINGLE:], SPREAD)], axis=-1)
 
 
@@ -183,16 +184,14 @@ def step(weights: Weights, magnitude: Tensor, state: State) -> tuple[Tensor, Sta
     middle = entered + h1
     h2 = gru_step(_products(weights, "gru_2", middle), state["h2"], *_past(weights, "gru_2"))
     own = _own(weights, now + above, state["past"] + above)
-    gains = _leave(weights, middle + h2, own)
-    return spread(tf.maximum(gains, LEAST)), {"past": now, "level": sums, "h1": h1, "h2": h2}
+    mask = spread(_leave(weights, middle + h2, own))
+    return mask, {"past": now, "level": sums, "h1": h1, "h2": h2}
 
 
 def sequence(weights: Weights, magnitudes: Tensor, state: State) -> tuple[Tensor, State]:
     """Many frames: as `step` for each, ``(lanes, frames, BINS)`` in and out."""
-    import tensorflow as tf
-
     gains, state = band_sequence(weights, gather(magnitudes), state)
-    return spread(tf.maximum(gains, LEAST)), state
+    return spread(gains), state
 
 
 def band_sequence(weights: Weights, bands: Tensor, state: State) -> tuple[Tensor, State]:

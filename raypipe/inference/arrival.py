@@ -149,8 +149,13 @@ def voice(samples: int, rate_hz: int) -> Sound:
     return scaled
 
 
+def run(model: LaneModel, sound: Block) -> Block:
+    """What a model that has heard nothing yet makes of sound, ``(lanes, n * hop)`` in and out."""
+    return model.process([sound], [model.new_state(len(sound))])[0][0]
+
+
 def _answers(model: LaneModel, sound: Block) -> Sound:
-    answers = model.process([sound], [model.new_state(len(sound))])[0][0].astype(np.float64)
+    answers = run(model, sound).astype(np.float64)
     if not np.isfinite(answers).all():
         raise NotMeasurableError("it gives NaN or infinite samples")
     return answers

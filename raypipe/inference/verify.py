@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from raypipe.errors import ModelError
-from raypipe.inference.arrival import arrival
+from raypipe.inference.arrival import arrival, run
 from raypipe.inference.card import ModelCard
 from raypipe.inference.graph import Graph
 from raypipe.inference.lanes import Block, LaneModel
@@ -84,26 +84,22 @@ def _noise(card: ModelCard, lanes: int) -> Block:
     return rng.uniform(-1, 1, (lanes, STEPS * card.hop)).astype(np.float32)
 
 
-def _run(model: LaneModel, sound: Block) -> Block:
-    return model.process([sound], [model.new_state(len(sound))])[0][0]
-
-
 def _rows(model: LaneModel) -> tuple[bool, str]:
     sound = _noise(model.card, max(WIDTHS))
-    alone = np.concatenate([_run(model, sound[i : i + 1]) for i in range(len(sound))])
+    alone = np.concatenate([run(model, sound[i : i + 1]) for i in range(len(sound))])
     for width in WIDTHS:
-        if _run(model, sound[:width]).tobytes() != alone[:width].tobytes():
+        if run(model, sound[:width]).tobytes() != alone[:width].tobytes():
             return False, f"{width} lanes together give other bits than each alone"
     return True, f"{', '.join(map(str, WIDTHS))} lanes give each lane the same bits"
 
 
 def _neighbours(model: LaneModel) -> tuple[bool, str]:
     sound = _noise(model.card, 7)
-    alone = _run(model, sound[3:4])
+    alone = run(model, sound[3:4])
     for what, filling in (("silence", 0.0), ("full scale", 1.0), ("NaN", np.nan)):
         among = np.full_like(sound, filling)
         among[3] = sound[3]
-        if _run(model, among)[3:4].tobytes() != alone.tobytes():
+        if run(model, among)[3:4].tobytes() != alone.tobytes():
             return False, f"neighbours of {what} change a lane's result"
     return True, "silence, full scale and NaN beside a lane change nothing in it"
 
@@ -111,12 +107,12 @@ def _neighbours(model: LaneModel) -> tuple[bool, str]:
 def _state(model: LaneModel) -> tuple[bool, str]:
     sound = _noise(model.card, 2)
     half = STEPS // 2 * model.card.hop
-    whole = _run(model, sound)
+    whole = run(model, sound)
     (first,), states = model.process([sound[:, :half]], [model.new_state(2)])
     (second,), _ = model.process([sound[:, half:]], states)
     if np.concatenate([first, second], axis=1).tobytes() != whole.tobytes():
         return False, "two halves, the state handed on, give other bits than the whole"
-    fresh = _run(model, sound[:, half:])
+    fresh = run(model, sound[:, half:])
     remembers = fresh.tobytes() != whole[:, half:].tobytes()
     if remembers and model.card.memory == "stateless":
         return False, "its card says stateless, but it remembers"
@@ -129,6 +125,6 @@ def _finite(model: LaneModel) -> tuple[bool, str]:
     sound = np.concatenate(
         [_noise(model.card, 2), np.zeros((1, STEPS * model.card.hop), np.float32)]
     )
-    if not np.isfinite(_run(model, sound)).all():
+    if not np.isfinite(run(model, sound)).all():
         return False, "noise or silence at full scale gives NaN or infinite samples"
     return True, "noise and silence give finite samples"

@@ -60,23 +60,25 @@ def write_whole(path: str, write: Callable[[IO[str]], None], doing: str) -> None
     StorageError
         If it cannot be written.
     """
-    if _is_stream(path):
-        try:
+    try:
+        if _is_stream(path):
             with Path(path).open("w", encoding="utf-8") as stream:
                 write(stream)
-        except OSError as error:
-            raise storage_error(error, path, doing) from error
-        return
+        else:
+            _let_appear(path, write)
+    except OSError as error:
+        raise storage_error(error, path, doing) from error
+
+
+def _let_appear(path: str, write: Callable[[IO[str]], None]) -> None:
     temporary = f"{path}.part"
     try:
         with Path(temporary).open("w", encoding="utf-8") as out:
             write(out)
         os.replace(temporary, path)
-    except BaseException as error:
+    except BaseException:
         with contextlib.suppress(OSError):
             os.unlink(temporary)
-        if isinstance(error, OSError):
-            raise storage_error(error, path, doing) from error
         raise
 
 

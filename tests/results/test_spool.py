@@ -61,7 +61,7 @@ def most_bytes(monkeypatch: pytest.MonkeyPatch) -> int:
 def test_a_full_disk_leaves_what_was_kept_before(most_bytes: int) -> None:
     spool = Spool("keep lines")
     spool.add(b"a" * (most_bytes - 500))
-    with pytest.raises(StorageError, match="cannot keep lines: "):
+    with pytest.raises(StorageError, match="cannot keep lines: no space is left"):
         spool.add(b"b" * 600)
     assert list(spool) == [b"a" * (most_bytes - 500)]
     assert spool.line(spool.add(b"c")) == b"c"
@@ -71,7 +71,7 @@ def test_a_report_counts_what_it_kept(most_bytes: int) -> None:
     report = run_report()
     outcomes: list[Outcome] = [Failed(audio_file("a.wav"), "broken")]
     outcomes += [done(audio_file(f"{number}.wav")) for number in range(10)]
-    with pytest.raises(StorageError, match="cannot keep what was done: "):
+    with pytest.raises(StorageError, match="cannot keep what was done: no space is left"):
         for outcome in outcomes:
             report.add(outcome)
     assert 0 < len(report.files) == report.totals.files < len(outcomes)
@@ -80,7 +80,7 @@ def test_a_report_counts_what_it_kept(most_bytes: int) -> None:
 
 def test_scores_count_what_they_kept(most_bytes: int) -> None:
     report = ScoreReport()
-    with pytest.raises(StorageError, match="cannot keep the rows: "):
+    with pytest.raises(StorageError, match="cannot keep the rows: no space is left"):
         for number in range(1, 20):
             report.add(Failed(audio_file(f"{number}.wav"), "broken"), number)
     assert 0 < len(list(report.rows())) == report.failed < 19
